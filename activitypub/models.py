@@ -1,0 +1,181 @@
+"""The tables of the protocol: who is out there, what came in, what goes out."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from privacy.records import Due, Holds, OnErasure, Record
+
+DUE = text("due_at IS NOT NULL")
+
+
+class Actor(Record):
+    """Anything with a URI that acts: a persona, a group, someone remote, this node itself."""
+
+    __tablename__ = "actors"
+    holds = Holds("the public name, address and keys of a person or group", OnErasure.SHRED)
+    __table_args__ = (Index("ix_actors_handle_host", "handle", "host"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    uri: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    """`Person`, `Group`, `Application`, `Service` or `Organization`."""
+    local: Mapped[bool] = mapped_column(default=False)
+    local_handle: Mapped[str | None] = mapped_column(unique=True)
+    """The handle of a local actor, never given twice; null for a remote one."""
+    handle: Mapped[str]
+    """`preferredUsername`, lower case."""
+    host: Mapped[str] = mapped_column(index=True)
+    """The canonical host of the URI, with its port where that is not the default one."""
+    inbox: Mapped[str]
+    shared_inbox: Mapped[str | None]
+    followers: Mapped[str | None]
+    outbox: Mapped[str | None]
+    url: Mapped[str | None]
+    locked: Mapped[bool] = mapped_column(default=False)
+    """`manuallyApprovesFollowers`."""
+    key_id: Mapped[str | None] = mapped_column(index=True)
+    rsa_public_pem: Mapped[str | None]
+    ed25519_key_id: Mapped[str | None] = mapped_column(index=True)
+    ed25519_public_multibase: Mapped[str | None]
+    state: Mapped[str] = mapped_column(default="active")
+    """`active`, `suspended` or `gone`."""
+    created_on: Mapped[datetime]
+    """A local actor's month of making, a remote one's day of first sight."""
+    fetched_at: Mapped[datetime | None]
+    refused_until: Mapped[datetime | None]
+    """A remote actor is not fetched again before this (federation reference §3.5)."""
+    bucket: Mapped[str]
+    slot: Mapped[int] = mapped_column(index=True)
+    revision: Mapped[int] = mapped_column(default=0)
+    body: Mapped[bytes | None]
+    """Sealed JSON: `name`, `summary` (sanitised HTML), `source` of it, `icon`; the subject is the actor itself."""
+
+
+class ActorKey(Record):
+    """The private keys of a local actor, sealed under a secret that outlives what the actor wrote."""
+
+    __tablename__ = "actor_keys"
+    holds = Holds("the private signing keys of a local actor, sealed", OnErasure.SHRED)
+
+    actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    rsa_sealed: Mapped[bytes]
+    ed25519_sealed: Mapped[bytes]
+
+
+class Peer(Record):
+    """Another server: what it is, how it takes what we send, and what the admin rules of it."""
+
+    __tablename__ = "peers"
+    holds = Holds("what is known of another server", OnErasure.KEEP)
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    delivery_class: Mapped[str] = mapped_column(default="microblog")
+    """`microblog` or `threadiverse` (federation reference §5.4)."""
+    software: Mapped[str | None]
+    level: Mapped[str] = mapped_column(default="allow")
+    """`allow`, `normal`, `limit`, `quarantine` or `suspend`."""
+    first_seen_on: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(default=0)
+    """Failed deliveries in a row."""
+    closed_until: Mapped[datetime | None]
+    """While the breaker is open only one probe is sent, at this moment."""
+    last_success_on: Mapped[datetime | None]
+
+
+class InboxItem(Record, Due):
+    """An activity that was accepted, once; its row stays for 30 days so that a repeat is known, its body does not."""
+
+    __tablename__ = "inbox_items"
+    holds = Holds("an activity as received until it is processed, and a keyed hash of its id", OnErasure.DELETE)
+    __table_args__ = (
+        Index("ix_inbox_items_due_at", "due_at", sqlite_where=DUE, postgresql_where=DUE),
+        Index("ix_inbox_items_received_at", "received_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    id_hash: Mapped[bytes] = mapped_column(unique=True)
+    """A keyed hash of the activity's id."""
+    body: Mapped[bytes | None]
+    """The activity, sealed under the queue secret of the day in `received_at`; null once processed."""
+    signer_id: Mapped[int]
+    """The actor whose key signed the request."""
+    delivered_to: Mapped[int | None]
+    """The local actor in whose personal inbox it arrived."""
+    received_at: Mapped[datetime]
+    outcome: Mapped[str | None]
+    """Null while waiting; `done`, `refused` or `dead` after that."""
+
+
+class OutboxItem(Record):
+    """The exact bytes of an activity that is on its way, sealed with the secrets of the post that it carries."""
+
+    __tablename__ = "outbox_items"
+    holds = Holds("an activity on its way out, sealed", OnErasure.SHRED)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    actor_id: Mapped[int]
+    """The local actor that signs."""
+    kind: Mapped[str]
+    """The activity's type, which decides how long to try."""
+    object_id: Mapped[int | None] = mapped_column(index=True)
+    """The post that it carries, or null."""
+    group_id: Mapped[int]
+    """The group in whose name it travels, or 0."""
+    subject_id: Mapped[int | None]
+    bucket: Mapped[str | None]
+    slot: Mapped[int | None]
+    """The three secrets of the post; all null for an activity without words, sealed under its day's queue secret."""
+    body: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    expires_at: Mapped[datetime | None]
+    """When the post ends, after which nothing of it is sent."""
+
+
+class Delivery(Record, Due):
+    """One activity to one inbox; it holds ids only."""
+
+    __tablename__ = "deliveries"
+    holds = Holds("which activity goes to which server", OnErasure.DELETE)
+    __table_args__ = (
+        UniqueConstraint("outbox_id", "inbox"),
+        Index("ix_deliveries_due_at", "due_at", sqlite_where=DUE, postgresql_where=DUE),
+        Index("ix_deliveries_host_ordering_key", "host", "ordering_key", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    """Ascending, so that what was put in first is sent first."""
+    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox_items.id", ondelete="CASCADE"))
+    host: Mapped[str]
+    inbox: Mapped[str]
+    ordering_key: Mapped[int]
+    """The thread, or the object: within host and key strictly one after the other."""
+    created_at: Mapped[datetime]
+
+
+class LedgerEntry(Record):
+    """A server that holds a copy of an object of ours, so that it can be asked to delete it (privacy reference §5.2)."""
+
+    __tablename__ = "ledger_entries"
+    holds = Holds("which server received which post", OnErasure.DELETE)
+
+    object_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    inbox: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    via: Mapped[str]
+    """`push` or `fetch`."""
+    first_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When the entry itself goes: the object's end and 90 days."""
+
+
+class Tombstone(Record):
+    """The keyed hash of the URI of something that ended, so that it never comes back."""
+
+    __tablename__ = "tombstones"
+    holds = Holds("a keyed hash of the address of something erased", OnErasure.KEEP)
+
+    uri_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    was_public: Mapped[bool]
+    at: Mapped[datetime]

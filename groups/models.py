@@ -1,0 +1,174 @@
+"""The tables of the domain. Words that people write stand sealed in `body`; the rest are ids, times and states."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from privacy.records import Holds, OnErasure, Record, SealedRow
+
+
+class Group(Record):
+    """A support group, of this node or of another; its id is the id of its actor, whose profile says what it is for."""
+
+    __tablename__ = "groups"
+    holds = Holds("the rules of a group", OnErasure.DELETE)
+
+    id: Mapped[int] = mapped_column(ForeignKey("actors.id"), primary_key=True, autoincrement=False)
+    local: Mapped[bool] = mapped_column(default=False)
+    audience: Mapped[str] = mapped_column(default="none")
+    """`none`, `peers-only`, `followers` or `public` (product decision 16)."""
+    join_rule: Mapped[str] = mapped_column(default="approval")
+    """`open`, `approval` or `invite`."""
+    keep_seconds: Mapped[int]
+    """How long a post lives."""
+    preset: Mapped[str | None]
+    state: Mapped[str] = mapped_column(default="open")
+    """`open`, `paused` (read, but nobody posts) or `sealed` (closed for good)."""
+    exclusive: Mapped[bool] = mapped_column(default=False)
+    """Whether new members start with the group kept out of their home timeline."""
+    created_at: Mapped[datetime]
+
+
+class Membership(Record):
+    """What an actor is to a group: one row for each pair, whatever happened between them."""
+
+    __tablename__ = "memberships"
+    holds = Holds("that somebody asked for, has, or had a place in a group", OnErasure.DELETE)
+    __table_args__ = (
+        UniqueConstraint("group_id", "actor_id"),
+        Index("ix_memberships_actor_id_state", "actor_id", "state"),
+        Index("ix_memberships_ends_at", "ends_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
+    actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id", ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(default="member")
+    """`follower`, `member`, `facilitator`, `moderator` or `owner`."""
+    state: Mapped[str]
+    """`pending`, `active`, `left`, `removed`, `refused` or `banned`."""
+    follow_uri: Mapped[str | None]
+    """The id of the Follow that asked for it, ours or theirs."""
+    exclusive: Mapped[bool] = mapped_column(default=False)
+    """Whether the member keeps this group out of the home timeline."""
+    created_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    """When the row itself goes: 30 days after leaving, 14 after a refusal."""
+
+
+class Post(Record, SealedRow):
+    """What somebody wrote into a group, local or remote; every post belongs to one."""
+
+    __tablename__ = "posts"
+    holds = Holds("what a member wrote", OnErasure.SHRED)
+    __table_args__ = (
+        Index("ix_posts_group_id_id", "group_id", "id"),
+        Index("ix_posts_thread_id_id", "thread_id", "id"),
+        Index("ix_posts_author_id_id", "author_id", "id"),
+        Index("ix_posts_expires_at", "expires_at", sqlite_where=text("state = 'live'"), postgresql_where=text("state = 'live'")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    uri: Mapped[str] = mapped_column(unique=True)
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"))
+    author_id: Mapped[int] = mapped_column(ForeignKey("actors.id"))
+    thread_id: Mapped[int]
+    """The id of the post that began the thread; its own for that one."""
+    parent_id: Mapped[int | None] = mapped_column(index=True)
+    parent_author_id: Mapped[int | None]
+    parent_uri: Mapped[str | None]
+    """The address of a parent that has not been seen yet."""
+    audience: Mapped[str] = mapped_column(default="group")
+    """`group`, or `direct` for those mentioned only."""
+    local: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[str] = mapped_column(default="live")
+    """`live`, `held`, `hidden` or `shredded`."""
+    received_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    edited_at: Mapped[datetime | None]
+    remote_updated_at: Mapped[datetime | None]
+    """The sender's `updated`, by which an older edit that comes late is known."""
+    replies_count: Mapped[int] = mapped_column(default=0)
+
+
+class Mention(Record):
+    """That a post names an actor: who is told of it, and who may read it when it is direct."""
+
+    __tablename__ = "mentions"
+    holds = Holds("whom a post names", OnErasure.DELETE)
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    actor_id: Mapped[int] = mapped_column(primary_key=True, index=True)
+
+
+class Reaction(Record):
+    """A sign of support for a post, by one actor, once."""
+
+    __tablename__ = "reactions"
+    holds = Holds("that somebody supported a post", OnErasure.DELETE)
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    actor_id: Mapped[int] = mapped_column(primary_key=True, index=True)
+    uri: Mapped[str | None]
+    """The id of the Like, ours or theirs."""
+    created_at: Mapped[datetime]
+
+
+class Bookmark(Record):
+    """That a persona wants to find a post again; nobody else ever learns of it."""
+
+    __tablename__ = "bookmarks"
+    holds = Holds("which posts a persona kept", OnErasure.DELETE)
+
+    actor_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True, index=True)
+    created_at: Mapped[datetime]
+
+
+class Notification(Record):
+    """News for a persona, by ids only; numbered for each persona."""
+
+    __tablename__ = "notifications"
+    holds = Holds("that something happened that concerns a persona", OnErasure.DELETE)
+    __table_args__ = (Index("ix_notifications_expires_at", "expires_at"),)
+
+    persona_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    """`mention`, `reply`, `reaction`, `join_request`, `admitted` or `announcement`."""
+    actor_id: Mapped[int]
+    group_id: Mapped[int | None]
+    post_id: Mapped[int | None] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class PersonFollow(Record):
+    """That somebody follows a persona; it is accepted at once and gives nothing (product decision 9)."""
+
+    __tablename__ = "person_follows"
+    holds = Holds("that one actor follows another", OnErasure.DELETE)
+
+    follower_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    target_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
+    uri: Mapped[str | None]
+    state: Mapped[str]
+    """`pending` or `active`."""
+    created_at: Mapped[datetime]
+
+
+class Invitation(Record):
+    """A link that lets people into a group, and lets them register where the node asks for an invitation."""
+
+    __tablename__ = "invitations"
+    holds = Holds("a hashed link into a group", OnErasure.DELETE)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), index=True)
+    made_by: Mapped[int | None]
+    """The actor that made it, or null for the command line."""
+    uses_left: Mapped[int]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
