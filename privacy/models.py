@@ -5,14 +5,17 @@ from datetime import datetime
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from privacy.records import Due, Holds, OnErasure, Record, SealedRow
+from privacy.records import Due, Holds, OnErasure, Record
 
 
-class Persona(Record, SealedRow):
-    """A name that a member uses; its id is the id of its actor, and nothing here leads to the account."""
+class Persona(Record):
+    """A name that a member uses; its id is the id of its actor, and nothing here leads to the account.
+
+    What it says of itself stands in the sealed profile of the actor.
+    """
 
     __tablename__ = "personas"
-    holds = Holds("a member's name in groups, and what it says of itself", OnErasure.SHRED)
+    holds = Holds("that an actor is a member's persona, and whether it may act", OnErasure.DELETE)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     state: Mapped[str] = mapped_column(default="active")
