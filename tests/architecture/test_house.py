@@ -1,0 +1,135 @@
+"""What the repository promises to those who install it: licence, locks, commands, and nothing of anybody's machine."""
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.architecture.tree import ROOT, tracked_files
+
+FLOORS_AND_TESTS = {"node", "activitypub", "groups", "privacy", "migrations", "web", "tests"}
+ROOT_FILES = {
+    "pyproject.toml", "README.md", "Makefile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "FEDERATION.md",
+    "SECURITY.md", "Dockerfile", "compose.yaml", "docs", "requirements",
+}  # fmt: skip
+LARGEST_TEXT_BYTES = 2_000_000
+# Written in two halves, so that this file does not find itself.
+FOREIGN = re.compile(
+    "|".join(
+        [
+            *("pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs", "deb" + r"\.debian", "crates" + r"\.io"),
+            *("/wo" + "rk/", "/ro" + "ot/", "/Us" + "ers/", r"/home/\w+/"),
+        ]
+    )
+)
+
+
+def project() -> dict[str, object]:
+    """The project's own description."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def locked(name: str) -> dict[str, list[str]]:
+    """The pinned versions of each package in a lock, by canonical name."""
+    pins: dict[str, list[str]] = {}
+    for line in (ROOT / "requirements" / name).read_text("utf-8").splitlines():
+        if found := re.match(r"([A-Za-z0-9._-]+)==([^ ;\\]+)", line):
+            pins.setdefault(canonicalize_name(found[1]), []).append(found[2])
+    return pins
+
+
+def declared(*groups: str) -> list[Requirement]:
+    """What pyproject.toml asks for: the product with its PostgreSQL extra, and these dependency groups."""
+    text = project()
+    table, extra = text["project"], text["dependency-groups"]
+    assert isinstance(table, dict)
+    assert isinstance(extra, dict)
+    lines = [*table["dependencies"], *table["optional-dependencies"]["postgres"]]
+    return [Requirement(line) for line in lines + [line for group in groups for line in extra[group]]]
+
+
+@pytest.mark.parametrize(("lock", "groups"), [("run.txt", ["build"]), ("test.txt", ["build", "test"])])
+def test_locks_are_in_step_with_what_is_declared(lock: str, groups: list[str]) -> None:
+    pins = locked(lock)
+    for wanted in declared(*groups):
+        found = pins.get(canonicalize_name(wanted.name), [])
+        assert found, f"{wanted.name} is missing from requirements/{lock}: make lock"
+        assert all(wanted.specifier.contains(version, prereleases=True) for version in found), f"{wanted}: make lock"
+
+
+def test_tests_run_on_the_very_versions_that_are_served() -> None:
+    run, test = locked("run.txt"), locked("test.txt")
+    assert {name: pins for name, pins in run.items() if test.get(name) != pins} == {}
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "test.txt"])
+def test_every_locked_package_is_hashed_and_none_names_an_address(lock: str) -> None:
+    text = (ROOT / "requirements" / lock).read_text("utf-8")
+    entries = re.split(r"\n(?=[A-Za-z0-9])", text)[1:]
+    assert entries
+    assert [entry.split("\n")[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert re.findall(r"https?://|--(?:extra-)?index-url|--find-links|file:", text) == []
+
+
+def test_the_licence_is_whole() -> None:
+    text = (ROOT / "LICENSE").read_text("utf-8")
+    assert re.match(r"\s*GNU AFFERO GENERAL PUBLIC LICENSE\s+Version 3, 19 November 2007", text)
+    for part in ("Preamble", "TERMS AND CONDITIONS", "13. Remote Network Interaction", "END OF TERMS AND CONDITIONS",
+                 "How to Apply These Terms to Your New Programs"):  # fmt: skip
+        assert part in text
+    assert len(text.splitlines()) == 661
+
+
+def test_the_root_holds_what_belongs_there() -> None:
+    found = {path.parts[0] for path in tracked_files() if not path.parts[0].startswith(".")}
+    assert found <= FLOORS_AND_TESTS | ROOT_FILES
+
+
+def test_nothing_tells_of_registries_or_of_somebody_s_machine() -> None:
+    told = []
+    for path in tracked_files():
+        if (ROOT / path).stat().st_size > LARGEST_TEXT_BYTES:
+            continue
+        lines = (ROOT / path).read_text("utf-8", errors="replace").splitlines()
+        told += [f"{path}:{number} {line.strip()[:80]}" for number, line in enumerate(lines, 1) if FOREIGN.search(line)]
+    assert told == []
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.M)
+    assert phony
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in phony[1].split():
+        assert re.search(rf"^make {target} +\S.{{10,}}", shown, re.M), target
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (None, "found no python-of-old"),
+        ("exit 1", "python-of-old is older"),
+        ('case "$2" in *ensurepip*) exit 1;; esac', "python-of-old lacks"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_first_line_with_the_fix(tmp_path: Path, script: str | None, says: str) -> None:
+    (tmp_path / "requirements").mkdir()
+    for needed in ("pyproject.toml", "requirements/run.txt"):
+        (tmp_path / needed).touch()
+    if script:
+        fake = tmp_path / "python-of-old"
+        fake.write_text(f"#!/bin/sh\n{script}\n")
+        fake.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    command = ["make", "-s", "-f", str(ROOT / "Makefile"), "install", "PYTHON=python-of-old"]
+    tried = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PATH": path})
+    assert tried.returncode != 0
+    first = tried.stdout.splitlines()[0]
+    assert says in first
+    assert "install" in first
+    assert len(tried.stdout.splitlines()) == 1

@@ -1,0 +1,35 @@
+"""Every table says what it holds and how that ends."""
+
+import pytest
+from sqlalchemy.orm import Mapped, mapped_column
+
+from node import schema
+from privacy.records import Holds, OnErasure, Record
+
+
+def test_every_table_declares_what_it_holds_and_how_it_ends() -> None:
+    assert schema.__doc__
+    declared = {mapper.local_table.name: getattr(mapper.class_, "holds", None) for mapper in Record.registry.mappers}
+    assert len(declared) > 10
+    assert [name for name, holds in declared.items() if not isinstance(holds, Holds) or len(holds.what) < 10] == []
+    assert set(Record.metadata.tables) == set(declared), "a table without a class declares nothing"
+
+
+def test_no_two_tables_hide_behind_the_same_words() -> None:
+    words = [mapper.class_.holds.what for mapper in Record.registry.mappers]
+    assert sorted({word for word in words if words.count(word) > 1}) == []
+
+
+def test_there_is_no_key_table_in_the_content_database() -> None:
+    assert [name for name in Record.metadata.tables if "key" in name and name != "key_packages"] == []
+
+
+def test_a_table_that_does_not_say_so_cannot_be_defined() -> None:
+    with pytest.raises(TypeError, match="holds"):
+
+        class Silent(Record):
+            __tablename__ = "silent_test"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+    assert "silent_test" not in Record.metadata.tables
+    assert OnErasure.SHRED in OnErasure
