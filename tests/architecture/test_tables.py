@@ -9,7 +9,7 @@ from privacy.records import Holds, OnErasure, Record
 
 def test_every_table_declares_what_it_holds_and_how_it_ends() -> None:
     assert schema.__doc__
-    declared = {mapper.local_table.name: getattr(mapper.class_, "holds", None) for mapper in Record.registry.mappers}
+    declared = {str(mapper.local_table): getattr(mapper.class_, "holds", None) for mapper in Record.registry.mappers}
     assert len(declared) > 10
     assert [name for name, holds in declared.items() if not isinstance(holds, Holds) or len(holds.what) < 10] == []
     assert set(Record.metadata.tables) == set(declared), "a table without a class declares nothing"
