@@ -1,0 +1,100 @@
+"""The strict gate for JSON from outside: one reading only, bounded in every direction (S-215, S-602 to S-604).
+
+orjson refuses invalid UTF-8, lone surrogates, a BOM, NaN, Infinity, numbers beyond a double and depths beyond 1,024.
+What it lets pass is counted here on the text itself: with the strings cut out only the structure is left, and
+counting characters in it runs at C speed and cannot recurse.
+"""
+
+import re
+from typing import Any
+
+import orjson
+
+from activitypub.errors import MalformedActivity
+
+MAX_BODY_BYTES = 1_048_576
+MAX_DEPTH = 32
+MAX_NODES = 20_000
+MAX_NUMBER_DIGITS = 40
+MAX_KEY_CHARACTERS = 256
+MAX_STRING_BYTES = 262_144
+
+_LONG_NUMBER = re.compile(rb"[0-9.eE+-]{%d,}" % (MAX_NUMBER_DIGITS + 1))
+_BRACES_FOR_BRACKETS = bytes.maketrans(b"[]", b"{}")
+_EVERYTHING_ELSE = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+Document = dict[str, Any]
+
+
+def loads_strict(body: bytes) -> Document:
+    """Return the JSON object in `body`, which has one reading only and stays within the limits above.
+
+    Raises MalformedActivity for anything else: not JSON, not an object at the top, a key given twice, NUL, too deep,
+    too many nodes, too long a number, key or string. A depth counts one for each array or object around a value.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise MalformedActivity(public="The document is larger than 1 MiB.")
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedActivity(public="The body is not JSON in UTF-8.") from error
+    if type(document) is not dict:
+        raise MalformedActivity(public="The document is not a JSON object.")
+    structure, _ = _taken_apart(body)
+    _check_structure(structure)
+    _check_members(document, structure.count(b":"))
+    return document
+
+
+def dumps(document: Document) -> bytes:
+    """Return the JSON text of a document, in UTF-8, keys in their order.
+
+    The same document gives the same bytes, so a digest may be taken of them.
+    """
+    return orjson.dumps(document)
+
+
+def _taken_apart(text: bytes) -> tuple[bytes, list[bytes]]:
+    """Return the structure of valid JSON without its strings, and what lies between its quotation marks.
+
+    Raises MalformedActivity for an escaped NUL, the one text that PostgreSQL cannot hold.
+    """
+    if b"\\" in text:
+        # Pairs of backslashes go first, so that a backslash that is left does escape what follows it. Lengths stay.
+        text = text.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+        if b"\\u0000" in text:
+            raise MalformedActivity(public="A text holds a NUL character.")
+    pieces = text.split(b'"')
+    return b"".join(pieces[::2]), pieces
+
+
+def _check_structure(structure: bytes) -> None:
+    """Refuse too many nodes, too deep a nest, too long a number; `structure` is JSON without its strings."""
+    if structure.count(b",") + structure.count(b"{") + structure.count(b"[") >= MAX_NODES:
+        raise MalformedActivity(public="The document has too many parts.")
+    if _LONG_NUMBER.search(structure):
+        raise MalformedActivity(public="A number is too long.")
+    nest = structure.translate(_BRACES_FOR_BRACKETS, _EVERYTHING_ELSE)
+    for _ in range(MAX_DEPTH):
+        # Each pass takes the innermost pairs away, so a nest of n is gone after n passes.
+        nest = nest.replace(b"{}", b"")
+        if not nest:
+            return
+    raise MalformedActivity(public="The document is nested too deeply.")
+
+
+def _check_members(document: Document, members: int) -> None:
+    """Refuse a key given twice, and too long keys and strings, by looking at the document written out again."""
+    structure, pieces = _taken_apart(orjson.dumps(document))
+    if structure.count(b":") != members:
+        raise MalformedActivity(public="A key occurs twice in one object.")
+    for index, piece in enumerate(pieces):
+        if len(piece) > MAX_KEY_CHARACTERS and index % 2:
+            _check_long(piece, is_key=pieces[index + 1].startswith(b":"))
+
+
+def _check_long(string: bytes, *, is_key: bool) -> None:
+    if is_key and len(string.decode()) > MAX_KEY_CHARACTERS:
+        raise MalformedActivity(public="A key is too long.")
+    if len(string) > MAX_STRING_BYTES:
+        raise MalformedActivity(public="A text is too long.")
