@@ -74,8 +74,8 @@ class Peer(Record):
     delivery_class: Mapped[str] = mapped_column(default="microblog")
     """`microblog` or `threadiverse` (federation reference §5.4)."""
     software: Mapped[str | None]
-    level: Mapped[str] = mapped_column(default="allow")
-    """`allow`, `normal`, `limit`, `quarantine` or `suspend`."""
+    level: Mapped[str] = mapped_column(default="normal")
+    """`allow` (trusted), `normal`, `limit`, `quarantine` or `suspend`."""
     first_seen_on: Mapped[datetime]
     failures: Mapped[int] = mapped_column(default=0)
     """Failed deliveries in a row."""

@@ -66,7 +66,12 @@ class Post(Record, SealedRow):
         Index("ix_posts_group_id_id", "group_id", "id"),
         Index("ix_posts_thread_id_id", "thread_id", "id"),
         Index("ix_posts_author_id_id", "author_id", "id"),
-        Index("ix_posts_expires_at", "expires_at", sqlite_where=text("state = 'live'"), postgresql_where=text("state = 'live'")),
+        Index(
+            "ix_posts_expires_at",
+            "expires_at",
+            sqlite_where=text("state = 'live'"),
+            postgresql_where=text("state = 'live'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

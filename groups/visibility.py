@@ -1,0 +1,113 @@
+"""Who may see a post: one rule, said twice, in Python and in SQL (product decision 33).
+
+A property test holds the two to the same answers. What may not be seen is treated as if it were not there.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, false, literal, or_, select
+
+from activitypub.models import Actor
+from groups.models import Group, Membership, Mention, Post
+from groups.policy import PARTICIPANTS
+from privacy.unit_of_work import table_of
+
+POSTS, GROUPS, MEMBERSHIPS = table_of(Post), table_of(Group), table_of(Membership)
+MENTIONS, ACTORS = table_of(Mention), table_of(Actor)
+SHARED_AUDIENCES = ("peers-only", "followers", "public")
+"""Groups of which another server may read something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onlooker:
+    """Who looks: an actor of this node, or another server on behalf of its people, or nobody in particular."""
+
+    actor_id: int | None = None
+    host: str | None = None
+    """The host whose signature was verified; only for documents asked for by servers."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostFacts:
+    """All of a post that decides who may see it."""
+
+    group_id: int
+    group_audience: str
+    author_id: int
+    audience: str
+    state: str
+    expires_at: datetime
+    mentioned: AbstractSet[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the onlooker belongs: the groups in which it, or somebody of its host, is a member now."""
+
+    groups: AbstractSet[int] = field(default_factory=frozenset)
+    actors: AbstractSet[int] = field(default_factory=frozenset)
+    """The actors it speaks for: itself, or those of its host."""
+
+
+def can_see(onlooker: Onlooker, places: Places, post: PostFacts, now: datetime) -> bool:
+    """Answer whether a post may be seen: only while it lives, by its group, or by those a direct one names."""
+    if post.state != "live" or post.expires_at <= now:
+        return False
+    if onlooker.host is not None and post.group_audience not in SHARED_AUDIENCES:
+        return False
+    if post.author_id in places.actors:
+        return True
+    if post.audience == "direct":
+        return bool(post.mentioned & places.actors)
+    return post.group_audience == "public" or post.group_id in places.groups
+
+
+def visible_to(onlooker: Onlooker, now: datetime) -> ColumnElement[bool]:
+    """Return the same rule as a condition on `posts` joined with `groups`."""
+    alive = and_(POSTS.c.state == "live", POSTS.c.expires_at > now)
+    if onlooker.host is not None:
+        shared = GROUPS.c.audience.in_(SHARED_AUDIENCES)
+        return and_(alive, shared, or_(_by_host(onlooker.host), _to_group(_host_belongs(onlooker.host))))
+    if onlooker.actor_id is None:
+        return and_(alive, _to_group(false()))
+    me = onlooker.actor_id
+    named = exists().where(MENTIONS.c.post_id == POSTS.c.id, MENTIONS.c.actor_id == me)
+    mine = or_(POSTS.c.author_id == me, and_(POSTS.c.audience == "direct", named))
+    return and_(alive, or_(mine, _to_group(POSTS.c.group_id.in_(groups_of(me)))))
+
+
+def groups_of(actor_id: int) -> "ColumnElement[int]":
+    """Return the ids of the groups in which an actor takes part now, as a subquery."""
+    return (
+        select(MEMBERSHIPS.c.group_id)
+        .where(
+            MEMBERSHIPS.c.actor_id == literal(actor_id, MEMBERSHIPS.c.actor_id.type),
+            MEMBERSHIPS.c.state == "active",
+            MEMBERSHIPS.c.role.in_(PARTICIPANTS),
+        )
+        .scalar_subquery()
+    )
+
+
+def _to_group(belongs: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(POSTS.c.audience == "group", or_(GROUPS.c.audience == "public", belongs))
+
+
+def _host_belongs(host: str) -> ColumnElement[bool]:
+    return exists().where(
+        MEMBERSHIPS.c.group_id == POSTS.c.group_id,
+        MEMBERSHIPS.c.state == "active",
+        MEMBERSHIPS.c.role.in_(PARTICIPANTS),
+        MEMBERSHIPS.c.actor_id == ACTORS.c.id,
+        ACTORS.c.host == host,
+        ACTORS.c.local.is_(False),
+    )
+
+
+def _by_host(host: str) -> ColumnElement[bool]:
+    theirs = ACTORS.c.host == host
+    wrote = exists().where(ACTORS.c.id == POSTS.c.author_id, theirs)
+    named = exists().where(MENTIONS.c.post_id == POSTS.c.id, MENTIONS.c.actor_id == ACTORS.c.id, theirs)
+    return or_(wrote, and_(POSTS.c.audience == "direct", named))
