@@ -49,6 +49,8 @@ class AuthorizationCode(Record):
     code_hash: Mapped[bytes] = mapped_column(primary_key=True)
     application_id: Mapped[int]
     actor_id: Mapped[int]
+    acting_id: Mapped[int | None]
+    """The persona behind it when `actor_id` is a group."""
     scopes: Mapped[str]
     redirect_uri: Mapped[str]
     code_challenge: Mapped[str | None]
