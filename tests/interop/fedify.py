@@ -115,9 +115,10 @@ class FedifyPeer:
             self._process.kill()
             self._process.wait()
 
-    def ask(self, deed: str, site: int = 0, **wanted: Any) -> Any:
-        """Have one host do one deed (see `peer/deeds.mjs`), and return its answer."""
-        answer = self._control.post("/", json={"deed": deed, "site": site, **wanted})
+    def ask(self, deed: str, site: int = 0, *, by: str | None = None, **wanted: Any) -> Any:
+        """Have one host do one deed (see `peer/deeds.mjs`), by one of its people, and return its answer."""
+        asked = {"deed": deed, "site": site, **wanted} | ({} if by is None else {"as": by})
+        answer = self._control.post("/", json=asked)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
