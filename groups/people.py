@@ -96,7 +96,7 @@ def card(uow: UnitOfWork, actor_id: int) -> ActorCard:
 
 def card_for(uow: UnitOfWork, viewer: Viewer, actor_id: int) -> ActorCard:
     """Return a card that the viewer may know of. Raises NotFound."""
-    row = uow.connection.execute(select(ACTORS).where(ACTORS.c.id == actor_id, _known_to(viewer))).first()
+    row = uow.connection.execute(select(ACTORS).where(ACTORS.c.id == actor_id, known_to(viewer))).first()
     if row is None:
         raise NotFound(f"actor {actor_id}")
     return cards_of(uow, [row])[actor_id]
@@ -105,7 +105,7 @@ def card_for(uow: UnitOfWork, viewer: Viewer, actor_id: int) -> ActorCard:
 def look_up(uow: UnitOfWork, viewer: Viewer, handle: str, host: str | None) -> ActorCard:
     """Return the card of whoever has this handle, if the viewer may know of it. Raises NotFound."""
     named = ACTORS.c.local_handle == handle.lower() if host is None else _remote(handle, host)
-    row = uow.connection.execute(select(ACTORS).where(named, _known_to(viewer))).first()
+    row = uow.connection.execute(select(ACTORS).where(named, known_to(viewer))).first()
     if row is None:
         raise NotFound("handle")
     return cards_of(uow, [row])[row.id]
@@ -120,7 +120,7 @@ def search(uow: UnitOfWork, viewer: Viewer, text: str, limit: int) -> list[Actor
     condition = ACTORS.c.handle.startswith(handle, autoescape=True)
     if host:
         condition = and_(ACTORS.c.handle == handle, ACTORS.c.host.startswith(host, autoescape=True))
-    query = select(ACTORS).where(condition, _known_to(viewer)).order_by(ACTORS.c.kind, ACTORS.c.handle).limit(limit)
+    query = select(ACTORS).where(condition, known_to(viewer)).order_by(ACTORS.c.kind, ACTORS.c.handle).limit(limit)
     rows = uow.connection.execute(query).fetchall()
     found = cards_of(uow, rows)
     return [found[row.id] for row in rows]
@@ -130,11 +130,11 @@ def _remote(handle: str, host: str) -> ColumnElement[bool]:
     return and_(ACTORS.c.handle == handle.lower(), ACTORS.c.host == host.lower())
 
 
-def _known_to(viewer: Viewer) -> ColumnElement[bool]:
+def known_to(viewer: Viewer) -> ColumnElement[bool]:
     """Whom a viewer may learn of: public groups, itself, the groups it is in, and those whom it meets there.
 
-    Anybody may learn of a local group that can be asked for (its handle is what is asked for), and of remote actors that
-    are groups. Personas are known to those who share a group with them, so that handles cannot be tried one by one.
+    A member may learn of any group that can be asked for, and of remote groups. Personas are known to those who share a
+    group with them, so that handles cannot be tried one by one.
     """
     alive = ACTORS.c.state == "active"
     public = select(GROUPS.c.id).where(or_(GROUPS.c.audience != "none", GROUPS.c.join_rule != "invite"))

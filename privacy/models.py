@@ -20,6 +20,8 @@ class Persona(Record):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     state: Mapped[str] = mapped_column(default="active")
     """`active`, `frozen` (its account may not act) or `retired`."""
+    notified: Mapped[int] = mapped_column(default=0)
+    """How many notifications it was ever given: the number of the last one."""
     created_on: Mapped[datetime]
     """The first day of the month in which it was made, so that personas cannot be told to be of one hour."""
 

@@ -1,0 +1,241 @@
+"""Who is sent what, when something happens in a group: one activity for each kind of reader (product decision 16)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select
+
+from activitypub.delivery import Outgoing, Secrets, enqueue, enqueue_to
+from activitypub.models import LedgerEntry, Peer
+from activitypub.uris import Uris
+from groups import translation
+from groups.people import ACTORS
+from groups.places import MEMBERSHIPS
+from groups.translation import GroupFacts, PostFacts
+from privacy.records import new_id
+from privacy.unit_of_work import UnitOfWork, table_of
+
+PEERS, LEDGER = table_of(Peer), table_of(LedgerEntry)
+THREADIVERSE, MICROBLOG = "threadiverse", "microblog"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What an outgoing activity has in common with all others about one post."""
+
+    post_id: int
+    group_id: int
+    thread_id: int
+    secrets: Secrets | None
+    """Those of the post, or None for an activity that carries none of its words."""
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPost:
+    """A post of this node on its way out."""
+
+    facts: PostFacts
+    author_id: int
+    author_name: str
+    parcel: Parcel
+    begins_thread: bool
+    parent_reemission: str | None = None
+
+
+def spread_local_post(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
+    """Send a new or edited post of this node to all who may have it: nothing at all where the audience is `none`."""
+    if post.facts.direct:
+        _send(uow, post.author_id, _activity_of(uris, post, group), post.parcel, _named_inboxes(post.facts))
+        return
+    if group.audience == "none":
+        return
+    activity = _activity_of(uris, post, group)
+    if not group.local:
+        to = [(group.host, group.inbox), *_named_inboxes(post.facts)]
+        _send(uow, post.author_id, activity, post.parcel, to)
+        return
+    if group.audience == "public":
+        _send(uow, post.author_id, activity, post.parcel, _named_inboxes(post.facts))
+    spread_in_group(uow, uris, activity, post.facts.uri, post.parcel, group, begins_thread=post.begins_thread)
+    if group.audience == "followers":
+        _reemit(uow, uris, post, group)
+
+
+def spread_in_group(
+    uow: UnitOfWork,
+    uris: Uris,
+    activity: Mapping[str, Any],
+    object_uri: str,
+    parcel: Parcel,
+    group: GroupFacts,
+    *,
+    begins_thread: bool,
+) -> None:
+    """Announce an activity in a group of this node, in the form that each class of host understands.
+
+    Threadiverse hosts get the activity verbatim, microblog hosts the id of what begins a thread, once. A private group
+    announces activities to hosts with members only; a `peers-only` one announces ids, to trusted nodes.
+    """
+    if group.audience == "none":
+        return
+    if group.audience == "peers-only":
+        announce = translation.to_announce_object(uris.activity(_token()), group, object_uri, uow.now)
+        _announce(uow, group, announce, parcel, member_inboxes(group, trusted=True))
+        return
+    verbatim = translation.to_announce_activity(uris.activity(_token()), group, activity)
+    _announce(uow, group, verbatim, parcel, member_inboxes(group, delivery_class=THREADIVERSE))
+    if begins_thread and group.is_public and activity.get("type") == "Create":
+        boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
+        _announce(uow, group, boost, parcel, member_inboxes(group, delivery_class=MICROBLOG))
+
+
+def spread_delete(
+    uow: UnitOfWork,
+    uris: Uris,
+    actor: tuple[int, str],
+    object_uri: str,
+    parcel: Parcel,
+    group: GroupFacts,
+    *,
+    reason: str | None = None,
+    own: bool = True,
+) -> None:
+    """Tell every server that got a post that it is gone; nothing of its words travels.
+
+    `actor` is the id and URI of who deletes. A Delete of what is our own goes to each inbox in the ledger; what came from
+    elsewhere is only withdrawn from the group.
+    """
+    delete = translation.to_delete(uris.activity(_token()), actor[1], object_uri, group, reason=reason)
+    if own:
+        holders = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == parcel.post_id)
+        _enqueue(uow, actor[0], "Delete", delete, parcel, holders)
+    if not group.local or group.audience == "none":
+        return
+    if group.audience != "peers-only":
+        announce = translation.to_announce_activity(uris.activity(_token()), group, delete)
+        _enqueue(uow, group.id, "Delete", announce, parcel, member_inboxes(group, delivery_class=THREADIVERSE))
+    if group.audience == "followers":
+        _withdraw_reemission(uow, uris, parcel, group)
+    if group.is_public:
+        boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
+        undo = translation.to_undo(uris.activity(_token()), group.uri, boost, boost["to"] + boost["cc"])
+        _enqueue(uow, group.id, "Delete", undo, parcel, _boosted_to(parcel.post_id, group))
+
+
+def send_from(
+    uow: UnitOfWork, actor_id: int, document: Mapping[str, Any], group_id: int, to: Sequence[tuple[str, str]]
+) -> None:
+    """Send an activity without words of anybody (Follow, Accept, Reject, Undo, Like) to some inboxes."""
+    outgoing = Outgoing(
+        actor_id=actor_id,
+        kind=document["type"],
+        document=dict(document),
+        object_id=None,
+        group_id=group_id,
+        secrets=None,
+        ordering_key=group_id,
+        expires_at=None,
+    )
+    enqueue_to(uow, outgoing, list(to))
+
+
+def member_inboxes(
+    group: GroupFacts, *, delivery_class: str | None = None, trusted: bool = False
+) -> Select[tuple[str, str]]:
+    """Return host and inbox of the members on other servers, each inbox once.
+
+    A shared inbox serves public groups; a private audience goes to personal inboxes, because who reads a shared one is
+    decided by the other server's idea of the membership (security reference S-405).
+    """
+    inbox = func.coalesce(ACTORS.c.shared_inbox, ACTORS.c.inbox) if group.is_public else ACTORS.c.inbox
+    query = (
+        select(ACTORS.c.host, inbox.label("inbox"))
+        .join(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ACTORS.c.id)
+        .outerjoin(PEERS, PEERS.c.host == ACTORS.c.host)
+        .where(
+            MEMBERSHIPS.c.group_id == group.id,
+            MEMBERSHIPS.c.state == "active",
+            ACTORS.c.local.is_(False),
+            ACTORS.c.state == "active",
+            or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(("suspend", "quarantine"))),
+        )
+        .distinct()
+    )
+    if delivery_class is not None:
+        query = query.where(func.coalesce(PEERS.c.delivery_class, MICROBLOG) == delivery_class)
+    if trusted:
+        query = query.where(PEERS.c.level == "allow")
+    return query
+
+
+def _boosted_to(post_id: int, group: GroupFacts) -> Select[tuple[str, str]]:
+    held = and_(LEDGER.c.object_id == post_id, LEDGER.c.host == PEERS.c.host)
+    query = select(LEDGER.c.host, LEDGER.c.inbox).outerjoin(PEERS, PEERS.c.host == LEDGER.c.host)
+    return query.where(LEDGER.c.object_id == post_id, or_(PEERS.c.host.is_(None), held))
+
+
+def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, Any]:
+    if post.facts.edited_at is None:
+        return translation.to_create(uris, post.facts, group)
+    return translation.to_update(uris, post.facts, group, uris.activity(_token()))
+
+
+def _reemit(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
+    document = translation.to_reemission(uris, post.facts, group, post.author_name, post.parent_reemission)
+    _announce(uow, group, document, post.parcel, member_inboxes(group, delivery_class=MICROBLOG))
+
+
+def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: GroupFacts) -> None:
+    delete = translation.to_delete(
+        uris.activity(_token()), group.uri, uris.reemission(parcel.post_id), group, reason=None
+    )
+    delete["to"] = [group.followers]
+    _enqueue(uow, group.id, "Delete", delete, parcel, member_inboxes(group, delivery_class=MICROBLOG))
+
+
+def _named_inboxes(post: PostFacts) -> list[tuple[str, str]]:
+    return sorted({(mention.host, mention.inbox) for mention in post.mentions if not mention.local})
+
+
+def _send(
+    uow: UnitOfWork, actor_id: int, document: dict[str, Any], parcel: Parcel, to: Sequence[tuple[str, str]]
+) -> None:
+    if to:
+        enqueue_to(uow, _outgoing(actor_id, document["type"], document, parcel), list(to))
+
+
+def _announce(
+    uow: UnitOfWork, group: GroupFacts, document: dict[str, Any], parcel: Parcel, to: Select[tuple[str, str]]
+) -> None:
+    _enqueue(uow, group.id, document["type"], document, parcel, to)
+
+
+def _enqueue(
+    uow: UnitOfWork,
+    actor_id: int,
+    kind: str,
+    document: dict[str, Any],
+    parcel: Parcel,
+    to: Select[tuple[str, str]],
+) -> None:
+    enqueue(uow, _outgoing(actor_id, kind, document, parcel), to)
+
+
+def _outgoing(actor_id: int, kind: str, document: dict[str, Any], parcel: Parcel) -> Outgoing:
+    return Outgoing(
+        actor_id=actor_id,
+        kind=kind,
+        document=document,
+        object_id=parcel.post_id,
+        group_id=parcel.group_id,
+        secrets=parcel.secrets,
+        ordering_key=parcel.thread_id,
+        expires_at=parcel.expires_at,
+    )
+
+
+def _token() -> str:
+    return f"{new_id():x}"
