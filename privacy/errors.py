@@ -1,6 +1,7 @@
 """The root of every error that one of us raises on purpose.
 
 PublicError
+├─ DatabaseUnavailable  nothing can be stored or read at this moment: 503, try again
 └─ PrivacyError
    ├─ ConsentRequired   the person has not agreed to this
    ├─ KeyShredded       one of the three secrets is gone: the content is unreadable for ever
@@ -18,6 +19,12 @@ class PublicError(Exception):
     def __init__(self, message: str = "", *, public: str = "") -> None:
         super().__init__(message)
         self.public = public or self.default_public
+
+
+class DatabaseUnavailable(PublicError):
+    """The database cannot be reached, its disk is full or too much is waiting: nothing was done."""
+
+    default_public = "This node cannot do this at the moment. Nothing was changed. Please try again in a minute."
 
 
 class PrivacyError(PublicError):
