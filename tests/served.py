@@ -73,6 +73,14 @@ def postgres_database() -> str:
     return str(_postgres().get_uri(database=name, driver="psycopg"))
 
 
+def postgres_files() -> list[Path]:
+    """Return the directories of PostgreSQL's own files, where it runs; what is in memory is written out first."""
+    if _postgres.cache_info().currsize == 0:
+        return []
+    _postgres().psql("CHECKPOINT")
+    return [Path(_postgres().pgdata)]
+
+
 class CommandFailed(Exception):
     """A `kinfold` command that did not exit 0."""
 
@@ -221,23 +229,22 @@ class ServedNode:
         bearer = {"Authorization": f"Bearer {self.token(name, persona=persona)}"}
         return httpx.Client(base_url=self.base, headers=bearer, timeout=UNTIL_SECONDS)
 
-    def rows(self) -> dict[str, int]:
-        """Return how many rows each table of the content database holds, read beside the node."""
+    def query(self, statement: str) -> list[Any]:
+        """Return what a SELECT finds in the content database, read beside the node."""
         engine = sa.create_engine(self._database_url or self._sqlite_url(), poolclass=sa.NullPool)
         with engine.connect() as connection:
-            names = sa.inspect(connection).get_table_names()
-            counts = {name: sa.select(sa.func.count()).select_from(sa.table(name)) for name in names}
-            return {name: int(connection.execute(count).scalar_one()) for name, count in counts.items()}
+            return list(connection.execute(sa.text(statement)).all())
+
+    def rows(self) -> dict[str, int]:
+        """Return how many rows each table of the content database holds."""
+        engine = sa.create_engine(self._database_url or self._sqlite_url(), poolclass=sa.NullPool)
+        names = sa.inspect(engine).get_table_names()
+        return {name: self.query(f"SELECT count(*) FROM {name}")[0][0] for name in names}
 
     def waiting(self) -> int:
         """Return how many activities wait to be processed or sent."""
-        engine = sa.create_engine(self._database_url or self._sqlite_url(), poolclass=sa.NullPool)
-        due = [
-            sa.select(sa.func.count()).select_from(table).where(table.c.due_at.is_not(None))
-            for table in (sa.table(name, sa.column("due_at")) for name in ("inbox_items", "deliveries"))
-        ]
-        with engine.connect() as connection:
-            return sum(int(connection.execute(count).scalar_one()) for count in due)
+        tables = ("inbox_items", "deliveries")
+        return sum(self.query(f"SELECT count(*) FROM {name} WHERE due_at IS NOT NULL")[0][0] for name in tables)
 
     def settle(self) -> None:
         """Wait until nothing waits to be processed or sent."""

@@ -61,6 +61,10 @@ class ScriptedHost:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Go away: from here on nobody answers."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

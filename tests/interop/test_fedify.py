@@ -237,3 +237,47 @@ def test_the_node_signs_what_it_fetches(place: Place) -> None:
         signature_of(each) == Signature("cavage", True, f"{place.node.base}/actor")
         for each in place.peer.ask("fetches")
     )
+
+
+def test_a_persona_takes_part_in_a_foreign_group(federated: ServedNode, peer: FedifyPeer) -> None:
+    name = f"sorrel{next(numbers)}"
+    federated.account(name)
+    club = peer.actor("club", 1)
+    with federated.api(name) as api:
+        query = {"q": f"@club@{peer.authority(1)}", "resolve": "true", "type": "accounts"}
+        [found] = api.get("/api/v2/search", params=query).json()["accounts"]
+        assert (found["group"], found["uri"]) == (True, club)
+        assert api.post(f"/api/v1/accounts/{found['id']}/follow").status_code == 200
+
+        def following() -> bool:
+            [told] = api.get("/api/v1/accounts/relationships", params={"id[]": found["id"]}).json()
+            return bool(told["following"])
+
+        until(following, "the foreign group's Accept to take effect")
+        wanda = peer.ask("follow", 1, by="wanda", actor=club)
+        written = peer.ask("create", 1, by="wanda", actor=club, content="Bring your own cup")
+        assert written["sent"], written
+
+        def listed() -> list[Json]:
+            return list(api.get(f"/api/v1/timelines/list/{found['id']}").json())
+
+        until(listed, "the announced post in the foreign group's list")
+        assert [each["uri"] for each in listed()] == [written["note"]]
+
+        mark = len(peer.ask("inbound", 1))
+        said = api.post("/api/v1/statuses", data={"status": f"@club@{peer.authority(1)} I bring two"})
+        assert said.status_code == 200, said.text
+        arrived = peer.arrival(
+            lambda activity: activity["type"] == "Create" and id_of(activity["object"]) == said.json()["uri"],
+            site=1,
+            since=mark,
+        )
+        author = arrived["activity"]["actor"]
+        assert signature_of(arrived) == Signature("cavage", True, author)
+        assert author in peer.ask("followers", 1, of="club")
+
+        assert api.post(f"/api/v1/accounts/{found['id']}/unfollow").status_code == 200
+        until(
+            lambda: author not in peer.ask("followers", 1, of="club"), "the foreign group to have heard of the leaving"
+        )
+        peer.ask("unfollow", 1, by="wanda", actor=club, follow=wanda["id"])
