@@ -1,0 +1,183 @@
+"""What deeds and reads hand out, as the templates show it (pure)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from markupsafe import Markup
+
+from groups.content import text_of
+from groups.policy import FACILITATORS, Act, Standing, Target, may
+from groups.views import ActorCard, GroupView, PostView, Thread
+from web.pages import wording
+from web.rendering import Mark, Self, mark_for, words
+
+LONG_CHARACTERS = 900
+EXCERPT_CHARACTERS = 600
+HEADLINE_CHARACTERS = 90
+DEEPEST_REPLY = 3
+SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Somebody beside what they wrote or asked."""
+
+    id: int
+    name: str
+    address: str
+    mark: Mark
+    is_me: bool = False
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCard:
+    """A group with its rules in words."""
+
+    id: int
+    path: str
+    title: str
+    address: str
+    about: Markup
+    summary: str
+    is_public: bool
+    is_paused: bool
+    audience_icon: str
+    audience_words: str
+    audience_short: str
+    keep_words: str
+    join_words: str
+    audience_line: str
+    size_words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PostCard:
+    """A post with what the reader may do to it."""
+
+    id: int
+    path: str
+    author: Who
+    title: str
+    note: str
+    html: Markup
+    excerpt: str
+    headline: str
+    created: datetime
+    edited: datetime | None
+    ends: datetime
+    reply_to: str
+    replies: int
+    supported: bool
+    support_count: int
+    may_reply: bool
+    may_support: bool
+    may_edit: bool
+    may_delete: bool
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A reply with the replies below it."""
+
+    post: PostCard
+    replies: list["Branch"] = field(default_factory=list)
+
+
+def self_of(card: ActorCard) -> Self:
+    """Return the name in use as pages show it."""
+    return Self(card.id, card.name, card.handle, mark_for(card.uri, card.name))
+
+
+def who(card: ActorCard, me: int | None = None, role: str | None = None, language: str = "en") -> Who:
+    """Return somebody as pages show them; where the name says it all, the address is left out."""
+    address = "" if card.local and card.name == card.handle else f"@{card.address}"
+    looks_after = words(language)("looks after the group") if role in FACILITATORS else ""
+    return Who(card.id, card.name, address, mark_for(card.uri, card.name), card.id == me, looks_after)
+
+
+def group_path(group: GroupView) -> str:
+    """Return where a group is found here: by its name where all may know it, else by a number that tells nothing."""
+    return f"/@{group.card.handle}" if group.card.local and group.audience == "public" else f"/groups/{group.id}"
+
+
+def post_path(post: PostView) -> str:
+    """Return where a post is found here."""
+    return f"{group_path(post.group)}/{post.id}"
+
+
+def group_card(group: GroupView, now: datetime, language: str, *, members: int | None = None) -> GroupCard:
+    """Return a group as pages show it; `members` is given only to those who may know the number."""
+    return GroupCard(
+        id=group.id,
+        path=group_path(group),
+        title=group.card.name,
+        address=f"@{group.card.handle}@{group.card.host}",
+        about=Markup(group.card.summary),  # noqa: S704 - sanitised by groups.content before it was stored
+        summary=_shortened(text_of(group.card.summary), EXCERPT_CHARACTERS // 2),
+        is_public=group.audience == "public",
+        is_paused=group.state != "open",
+        audience_icon=wording.AUDIENCE_ICONS[group.audience],
+        audience_words=wording.audience_words(group, language),
+        audience_short=wording.audience_short(group, language),
+        keep_words=wording.keep_words(group, language),
+        join_words=wording.join_words(group, language),
+        audience_line=wording.audience_line(group, now, language),
+        size_words="" if members is None else wording.members_words(members, language),
+    )
+
+
+def post_card(post: PostView, standing: Standing, me: int | None, *, answers: str = "") -> PostCard:
+    """Return a post as pages show it to somebody with this standing in its group."""
+    text = SPACE.sub(" ", text_of(post.html)).strip()
+    target = Target(is_own=post.mine)
+    signed_in = me is not None
+    return PostCard(
+        id=post.id,
+        path=post_path(post),
+        author=who(post.author, me),
+        title=post.title,
+        note=post.note,
+        html=Markup(post.html),  # noqa: S704 - sanitised by groups.content before it was stored
+        excerpt=_shortened(text, EXCERPT_CHARACTERS) if len(text) > LONG_CHARACTERS else "",
+        headline=post.title or post.note or _shortened(text, HEADLINE_CHARACTERS) or "…",
+        created=post.received_at,
+        edited=post.edited_at,
+        ends=post.expires_at,
+        reply_to=answers,
+        replies=post.replies_count,
+        supported=post.supported,
+        support_count=post.support_count,
+        may_reply=signed_in and bool(may(Act.REPLY, standing)),
+        may_support=signed_in and not post.mine and bool(may(Act.REACT, standing)),
+        may_edit=post.mine and bool(may(Act.EDIT, standing, target)),
+        may_delete=signed_in and bool(may(Act.DELETE, standing, target)),
+    )
+
+
+def branches(thread: Thread, standing: Standing, me: int | None) -> list[Branch]:
+    """Return the replies of a conversation as a tree, three deep and then flat; each says whom it answers."""
+    root = thread.post.id
+    names: Mapping[int, str] = {post.id: post.author.name for post in (thread.post, *thread.descendants)}
+    top: list[Branch] = []
+    places: dict[int, tuple[Branch, int]] = {}
+    parents: dict[int, list[Branch]] = {}
+    for post in thread.descendants:
+        above = places.get(post.parent_id or root)
+        answers = names.get(post.parent_id or root, "") if post.parent_id != root else ""
+        branch = Branch(post_card(post, standing, me, answers=answers))
+        siblings, depth = (top, 1) if above is None else (above[0].replies, above[1] + 1)
+        if above is not None and depth > DEEPEST_REPLY:
+            siblings, depth = parents[above[0].post.id], DEEPEST_REPLY
+        siblings.append(branch)
+        places[post.id], parents[post.id] = (branch, depth), siblings
+    return top
+
+
+def _shortened(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return text[:limit].rsplit(" ", 1)[0].rstrip(" ,.;:–-") + " …"
