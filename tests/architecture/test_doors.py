@@ -13,7 +13,7 @@ ASKS_THE_TIME = {
 }  # fmt: skip
 CLIENTS = ("aiohttp", "http.client", "httpx", "requests", "urllib.request", "urllib3", "pyreqwest")
 DOORS = {
-    "HTTP client": (CLIENTS, {"activitypub.egress"}),
+    "HTTP client": (CLIENTS, {"activitypub.egress", "activitypub.connections"}),
     "sanitizer": (("nh3",), {"groups.content"}),
     "keyring": (("privacy.keyring",), {"privacy.vault", "node.wiring"}),
     "random numbers that are not secret": (("random",), set()),

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.architecture.tree import ROOT, tracked_files
+from tests.architecture.tree import FLOORS, ROOT, product_modules, tracked_files
 
 FLOORS_AND_TESTS = {"node", "activitypub", "groups", "privacy", "migrations", "web", "tests"}
 ROOT_FILES = {
@@ -133,3 +134,41 @@ def test_what_is_missing_is_said_in_one_first_line_with_the_fix(tmp_path: Path, 
     assert says in first
     assert "install" in first
     assert len(tried.stdout.splitlines()) == 1
+
+
+IMPORTED_AS = {
+    "linkify-it-py": "linkify_it", "markdown-it-py": "markdown_it", "argon2-cffi": "argon2", "pyld": "pyld",
+    "python-multipart": "python_multipart",
+}  # fmt: skip
+NOT_IMPORTED_BY_NAME = {
+    "httptools",  # uvicorn takes it by name, and is told to
+    "psycopg",  # SQLAlchemy takes it by the database's address
+    "python-multipart",  # Starlette takes it to read forms
+    "uvloop",  # uvicorn takes it by name, and is told to
+}
+CARRIED_ALONG = {
+    "markupsafe",  # Jinja's own
+    "multidict",  # aiohttp's own
+    "yarl",  # aiohttp's own
+    "frozendict",  # PyLD's own
+}
+
+
+def test_every_declared_dependency_is_used() -> None:
+    """Each dependency is something that every agency must trust: none is carried for nothing."""
+    imported = {name.split(".")[0] for module in product_modules() for _, name in module.imports}
+    idle = [
+        wanted.name
+        for wanted in declared()
+        if IMPORTED_AS.get(wanted.name, wanted.name) not in imported and wanted.name not in NOT_IMPORTED_BY_NAME
+    ]
+    migrations = "\n".join(path.read_text("utf-8") for path in (ROOT / "migrations").rglob("*.py"))
+    assert [name for name in idle if f"import {name}" not in migrations and f"from {name}" not in migrations] == []
+
+
+def test_every_import_is_declared() -> None:
+    ours = {*FLOORS, "migrations"}
+    names = {IMPORTED_AS.get(wanted.name, wanted.name) for wanted in declared()}
+    imported = {name.split(".")[0]: str(module.path) for module in product_modules() for _, name in module.imports}
+    known = ours | names | set(sys.stdlib_module_names) | CARRIED_ALONG
+    assert {name: path for name, path in imported.items() if name not in known} == {}
