@@ -1,0 +1,48 @@
+"""Which status an error of ours is told with: the one table for pages and client API.
+
+404  groups NotFound                        not there, or not for this reader: never told apart
+403  groups NotAllowed, FormRefused         may be known, may not be done
+409  groups Conflict                         something else came first
+422  groups Invalid, NameTaken              what was sent cannot be used
+"""
+
+from collections.abc import Mapping
+
+from groups.errors import Conflict, Invalid, NotAllowed, NotFound
+from privacy.errors import (
+    ClockImplausible,
+    ConsentRequired,
+    DatabaseUnavailable,
+    KeyShredded,
+    NameTaken,
+    PublicError,
+    SignInRefused,
+)
+from web.forms import FormRefused
+from web.parameters import BadParameters, TooManyBytes, UnknownForm
+
+STATUSES: Mapping[type[PublicError], int] = {
+    NotFound: 404,
+    NotAllowed: 403,
+    Conflict: 409,
+    Invalid: 422,
+    KeyShredded: 404,
+    ConsentRequired: 403,
+    SignInRefused: 401,
+    NameTaken: 422,
+    ClockImplausible: 503,
+    DatabaseUnavailable: 503,
+    FormRefused: 403,
+    BadParameters: 400,
+    TooManyBytes: 413,
+    UnknownForm: 415,
+}
+UNEXPECTED = 500
+
+
+def status_of(error: PublicError) -> int:
+    """Return the status of an error: that of its own class, or of the nearest one above it in the table."""
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            return STATUSES[kind]
+    return UNEXPECTED
