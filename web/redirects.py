@@ -40,7 +40,7 @@ def is_redirect_uri(uri: str) -> bool:
     if scheme.lower() == "https":
         return bool(host)
     if scheme.lower() == "http":
-        return bool(host) and bool(LOOPBACK.fullmatch(host))
+        return host is not None and LOOPBACK.fullmatch(host) is not None
     return True
 
 
