@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from activitypub.delivery import Outgoing, Secrets, enqueue, enqueue_to
 from activitypub.models import LedgerEntry, Peer
@@ -105,12 +105,12 @@ def spread_delete(
 ) -> None:
     """Tell every server that got a post that it is gone; nothing of its words travels.
 
-    `actor` is the id and URI of who deletes. A Delete of what is our own goes to each inbox in the ledger; what came from
-    elsewhere is only withdrawn from the group.
+    `actor` is the id and URI of who deletes. A Delete of what is our own goes to each inbox in the ledger; what came
+    from elsewhere is only withdrawn from the group.
     """
     delete = translation.to_delete(uris.activity(_token()), actor[1], object_uri, group, reason=reason)
+    holders = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == parcel.post_id)
     if own:
-        holders = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == parcel.post_id)
         _enqueue(uow, actor[0], "Delete", delete, parcel, holders)
     if not group.local or group.audience == "none":
         return
@@ -122,7 +122,7 @@ def spread_delete(
     if group.is_public:
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
         undo = translation.to_undo(uris.activity(_token()), group.uri, boost, boost["to"] + boost["cc"])
-        _enqueue(uow, group.id, "Delete", undo, parcel, _boosted_to(parcel.post_id, group))
+        _enqueue(uow, group.id, "Delete", undo, parcel, holders)
 
 
 def send_from(
@@ -169,12 +169,6 @@ def member_inboxes(
     if trusted:
         query = query.where(PEERS.c.level == "allow")
     return query
-
-
-def _boosted_to(post_id: int, group: GroupFacts) -> Select[tuple[str, str]]:
-    held = and_(LEDGER.c.object_id == post_id, LEDGER.c.host == PEERS.c.host)
-    query = select(LEDGER.c.host, LEDGER.c.inbox).outerjoin(PEERS, PEERS.c.host == LEDGER.c.host)
-    return query.where(LEDGER.c.object_id == post_id, or_(PEERS.c.host.is_(None), held))
 
 
 def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Shapes follow federation reference §2.2-2.3, §4.6, §5.3 and §5.7.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from typing import Any
 
 from activitypub.uris import Uris
@@ -13,7 +14,7 @@ from activitypub.vocabulary import activities, actors
 from activitypub.vocabulary.base import PUBLIC, Ref, Uri
 from activitypub.vocabulary.objects import InteractionPolicy, Note, Tag
 from activitypub.vocabulary.writing import to_document
-from groups.content import plain_to_html
+from groups.content import MAX_TITLE_CHARACTERS, one_line, plain_to_html
 
 REPLY_HINT = "Members only. Reply with “mentioned people only”."
 """Microblog software would send a reply to the replier's own followers (federation reference §5.7)."""
@@ -95,34 +96,31 @@ class PostFacts:
 
 def actor_document(uris: Uris, facts: LocalActorFacts) -> dict[str, Any]:
     """Return the document of a persona or group of this node."""
-    shared = dict(
-        id=Uri(facts.uri),
-        preferred_username=facts.handle,
-        webfinger=f"{facts.handle}@{uris.domain}",
-        name=facts.name,
-        summary=facts.summary or None,
-        url=Uri(facts.page),
-        inbox=Uri(uris.inbox(facts.uri)),
-        outbox=Uri(uris.outbox(facts.uri)),
-        followers=Uri(uris.followers(facts.uri)),
-        shared_inbox=Uri(uris.shared_inbox),
-        manually_approves_followers=facts.locked,
-        discoverable=facts.discoverable,
-        indexable=False,
-        published=facts.created_on,
-        keys=(
-            actors.Key(id=Uri(facts.key_id), owner=Uri(facts.uri), pem=facts.rsa_public_pem, multibase=None),
-            actors.Key(
-                id=Uri(facts.ed25519_key_id),
-                owner=Uri(facts.uri),
-                pem=None,
-                multibase=facts.ed25519_public_multibase,
-            ),
+    keys = (
+        actors.Key(id=Uri(facts.key_id), owner=Uri(facts.uri), pem=facts.rsa_public_pem, multibase=None),
+        actors.Key(
+            id=Uri(facts.ed25519_key_id), owner=Uri(facts.uri), pem=None, multibase=facts.ed25519_public_multibase
         ),
     )
+    shared: dict[str, Any] = {
+        "id": Uri(facts.uri),
+        "preferred_username": facts.handle,
+        "webfinger": f"{facts.handle}@{uris.domain}",
+        "name": facts.name,
+        "summary": facts.summary or None,
+        "url": Uri(facts.page),
+        "inbox": Uri(uris.inbox(facts.uri)),
+        "outbox": Uri(uris.outbox(facts.uri)),
+        "followers": Uri(uris.followers(facts.uri)),
+        "shared_inbox": Uri(uris.shared_inbox),
+        "manually_approves_followers": facts.locked,
+        "discoverable": facts.discoverable,
+        "indexable": False,
+        "published": facts.created_on,
+        "keys": keys,
+    }
     if facts.kind == "Group":
-        moderators = Uri(uris.moderators(facts.uri))
-        featured = Uri(uris.featured(facts.uri))
+        moderators, featured = Uri(uris.moderators(facts.uri)), Uri(uris.featured(facts.uri))
         return to_document(actors.Group(**shared, moderators=moderators, featured=featured, sensitive=True))
     return to_document(actors.Person(**shared, following=Uri(uris.following(facts.uri))))
 
@@ -130,8 +128,8 @@ def actor_document(uris: Uris, facts: LocalActorFacts) -> dict[str, Any]:
 def to_note(uris: Uris, post: PostFacts, group: GroupFacts) -> Note:
     """Return the Note of a post of this node.
 
-    The title stands in `name` and as the first bold line, since microblog software shows no `name`. The group comes first
-    in `to` (Lemmy looks there first) and is mentioned, so that replies from elsewhere keep reaching it.
+    The title stands in `name` and as the first bold line, since microblog software shows no `name`. The group comes
+    first in `to` (Lemmy looks there first) and is mentioned, so that replies from elsewhere keep reaching it.
     """
     to, cc = addressing(post, group)
     group_tag = Tag(type="Mention", name=f"@{group.handle}@{group.host}", href=Uri(group.uri))
@@ -142,12 +140,7 @@ def to_note(uris: Uris, post: PostFacts, group: GroupFacts) -> Note:
         type="Note",
         attributed_to=Uri(post.author_uri),
         name=post.title or None,
-        content=(
-            plain_to_html(post.title).replace("<p>", "<p><strong>").replace("</p>", "</strong></p>")
-            if post.title
-            else ""
-        )
-        + post.html,
+        content=_titled(post),
         summary=post.note or None,
         sensitive=post.sensitive,
         language=post.language,
@@ -163,6 +156,11 @@ def to_note(uris: Uris, post: PostFacts, group: GroupFacts) -> Note:
         tags=tuple(tags),
         interaction_policy=InteractionPolicy(can_quote=(post.author_uri,)),
     )
+
+
+def _titled(post: PostFacts) -> str:
+    title = one_line(post.title, MAX_TITLE_CHARACTERS)
+    return (f"<p><strong>{escape(title, quote=False)}</strong></p>" if title else "") + post.html
 
 
 def addressing(post: PostFacts, group: GroupFacts) -> tuple[tuple[Uri, ...], tuple[Uri, ...]]:
@@ -211,7 +209,7 @@ def to_update(uris: Uris, post: PostFacts, group: GroupFacts, activity_id: str) 
 def to_delete(
     activity_id: str, actor_uri: str, object_uri: str, group: GroupFacts, *, reason: str | None
 ) -> dict[str, Any]:
-    """Return the Delete of a post; `reason`, even if empty, marks a removal by those who look after the group (Lemmy)."""
+    """Return the Delete of a post; a `reason`, even an empty one, marks a removal by moderators (Lemmy)."""
     to = (Uri(group.uri), PUBLIC) if group.is_public else (Uri(group.uri), Uri(group.followers))
     # The object is the bare id: Lemmy takes nothing else, and every other peer takes it too.
     delete = activities.Delete(
@@ -279,7 +277,7 @@ def to_follow(follow_id: str, actor_uri: str, group_uri: str) -> dict[str, Any]:
 
 
 def to_answer(kind: str, activity_id: str, group_uri: str, follow_id: str, follower_uri: str) -> dict[str, Any]:
-    """Return the Accept or Reject of a Follow, which it embeds exactly as it came (Lemmy and Misskey compare its id)."""
+    """Return the Accept or Reject of a Follow, embedded exactly as it came (Lemmy and Misskey compare its id)."""
     follow = {"id": follow_id, "type": "Follow", "actor": follower_uri, "object": group_uri}
     return {
         "@context": "https://www.w3.org/ns/activitystreams",
