@@ -236,9 +236,7 @@ class Egress:
                 check_coding(response.headers)
                 body = await _read(response, self._options.max_bytes)
                 return Fetched(target.url, response.status, response.headers.get("Content-Type", ""), body)
-        except FetchError:
-            raise
-        except TimeoutError:
+        except (FetchError, TimeoutError):
             raise
         except TRANSPORT_ERRORS as error:
             raise Unreachable(f"egress.{type(error).__name__}") from error
