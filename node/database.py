@@ -38,11 +38,11 @@ def nobody_to_wake(_: str) -> None:
 
 
 class _RolledBack(Exception):
-    """The transaction is to be rolled back; `again` says whether its deeds are then run alone."""
+    """The transaction is over; `again`: its deeds are then run alone; `lost`: its connection is dead."""
 
-    def __init__(self, *, again: bool) -> None:
+    def __init__(self, *, again: bool, lost: bool = False) -> None:
         super().__init__()
-        self.again = again
+        self.again, self.lost = again, lost
 
 
 class _Thread(threading.Thread):
@@ -118,7 +118,7 @@ class _Writer(_Thread):
         try:
             again = [job for job in jobs if not self._attempt(connection, job, alone=len(jobs) == 1)]
         except _RolledBack as end:
-            self._roll_back(transaction)
+            self._roll_back(transaction) if not end.lost else self.disconnect()
             return jobs if end.again else ()
         try:
             transaction.commit()
@@ -151,10 +151,8 @@ class _Writer(_Thread):
         kind = trouble(error)
         job.fail(_translated(error, kind))
         closed = _let_go(uow)
-        if kind is Trouble.LOST:
-            self.disconnect()
         if kind in (Trouble.LOST, Trouble.AGAIN):
-            raise _RolledBack(again=True)
+            raise _RolledBack(again=True, lost=kind is Trouble.LOST)
         first_collision = kind is Trouble.COLLISION and not job.collided
         job.collided = job.collided or first_collision
         if alone:

