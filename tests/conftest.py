@@ -9,12 +9,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import NullPool, create_engine
 
+from activitypub.uris import Uris
 from node import schema
 from node.database import ThreadedDatabase
 from node.engines import database_url, writing_engine
@@ -128,10 +128,8 @@ def database(database_address: str, vault: Vault, clock: MovableClock) -> Iterat
 
 
 @pytest.fixture
-def uris() -> Any:
+def uris() -> Uris:
     """The addresses of a node called kin.example."""
-    from activitypub.uris import Uris
-
     return Uris("https://kin.example", "kin.example")
 
 
