@@ -1,0 +1,133 @@
+"""What is taken over from another server's actor document, checked and made ready to be stored (pure).
+
+The vocabulary has refused what stands on a foreign origin (S-212); here follow the rules of this node: no actor of our
+own, no scheme that we do not speak, keys that can be used, one canonical host.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from activitypub.errors import BadSignature, ForeignOrigin, MalformedActivity
+from activitypub.origins import host_of, same_origin
+from activitypub.signatures.keys import decode_multikey, parse_public_key
+from activitypub.uris import Uris
+from activitypub.vocabulary.actors import Actor, Key
+from activitypub.vocabulary.base import Object
+from activitypub.webfinger import Handle, parse_acct
+
+MAX_NAME_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ActorFacts:
+    """A remote actor as its own server describes it, fit to be stored."""
+
+    uri: str
+    kind: str
+    handle: str
+    host: str
+    inbox: str
+    shared_inbox: str | None
+    followers: str | None
+    outbox: str | None
+    url: str | None
+    locked: bool
+    key_id: str | None
+    rsa_public_pem: str | None
+    ed25519_key_id: str | None
+    ed25519_public_multibase: str | None
+    name: str
+    summary: str
+    """Sanitised HTML."""
+    icon: str | None
+    claimed: Handle
+    """The address by which the actor calls itself, which may name another host (FEP-2c59)."""
+
+    def lists_key(self, key_id: str) -> bool:
+        """Tell whether the actor's own document lists a usable key of this id."""
+        return key_id in (self.key_id, self.ed25519_key_id)
+
+
+def read_actor(document: Object, uris: Uris, sanitize: Callable[[str], str]) -> ActorFacts:
+    """Return what is stored of a remote actor.
+
+    Raises MalformedActivity for what is no actor, and ForeignOrigin for one that claims to be ours, in any spelling
+    (S-209).
+    """
+    if not isinstance(document, Actor):
+        raise MalformedActivity(public="The document is not an actor.")
+    host = host_of(document.id)
+    if uris.is_local(document.id) or host == uris.domain:
+        raise ForeignOrigin(document.id, public="The actor claims to be of this server.")
+    if not uris.accepts(document.id):
+        raise MalformedActivity(public="The actor's address must begin with https.")
+    rsa, ed25519 = usable_keys(document.keys)
+    return ActorFacts(
+        uri=document.id,
+        kind=document.type,
+        handle=document.preferred_username.lower(),
+        host=host,
+        inbox=document.inbox,
+        shared_inbox=document.shared_inbox,
+        followers=document.followers,
+        outbox=document.outbox,
+        url=document.url if document.url is not None and same_origin(document.url, document.id) else None,
+        locked=document.manually_approves_followers,
+        key_id=rsa.id if rsa else None,
+        rsa_public_pem=rsa.pem if rsa else None,
+        ed25519_key_id=ed25519.id if ed25519 else None,
+        ed25519_public_multibase=ed25519.multibase if ed25519 else None,
+        name=plain_name(document.name or ""),
+        summary=sanitize(document.summary) if document.summary else "",
+        icon=document.icon,
+        claimed=_claimed(document, host),
+    )
+
+
+def usable_keys(keys: tuple[Key, ...]) -> tuple[Key | None, Key | None]:
+    """Return the first PEM key and the first Ed25519 Multikey that can be used; hostile ones count as none (S-114)."""
+    rsa = next((key for key in keys if key.pem is not None and _is_usable_pem(key.pem)), None)
+    ed25519 = next((key for key in keys if key.multibase is not None and _is_usable_multikey(key.multibase)), None)
+    return rsa, ed25519
+
+
+def _is_usable_pem(pem: str) -> bool:
+    try:
+        parse_public_key(pem)
+    except BadSignature:
+        return False
+    return True
+
+
+def _is_usable_multikey(multibase: str) -> bool:
+    try:
+        decode_multikey(multibase)
+    except BadSignature:
+        return False
+    return True
+
+
+def plain_name(name: str) -> str:
+    """Return a display name on one line, without control characters and marks that turn the direction of text."""
+    shown = (" " if character.isspace() else character for character in name if _is_shown(character))
+    return " ".join("".join(shown).split())[:MAX_NAME_CHARACTERS]
+
+
+def _is_shown(character: str) -> bool:
+    return character.isspace() or (unicodedata.category(character) not in {"Cc", "Cs", "Co"} and not _turns(character))
+
+
+def _turns(character: str) -> bool:
+    # Zero-width joiners stay: emoji and several scripts need them.
+    return character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
+
+
+def _claimed(document: Actor, host: str) -> Handle:
+    own = Handle(document.preferred_username.lower(), host)
+    if not document.webfinger:
+        return own
+    try:
+        return parse_acct(document.webfinger)
+    except MalformedActivity:
+        return own

@@ -1,0 +1,59 @@
+"""What the protocol is handed: everything that it works with, put together in `node.wiring`."""
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from activitypub.egress import Egress
+from activitypub.keystore import KeyStore
+from activitypub.peers import PeerPolicy
+from activitypub.ports import InboxRoutes, Publications
+from activitypub.restraint import Restraint
+from activitypub.uris import Uris
+from privacy.clock import Clock
+from privacy.unit_of_work import Database
+from privacy.vault import Vault
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FederationOptions:
+    """What the node says of itself to other servers."""
+
+    title: str = "Kinfold"
+    description: str = ""
+    version: str = "0"
+    repository: str = ""
+    open_registrations: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FederationContext:
+    """The ground and the ports of this floor; one for each process and event loop."""
+
+    database: Database
+    vault: Vault
+    egress: Egress
+    uris: Uris
+    routes: InboxRoutes
+    publications: Publications
+    keys: KeyStore
+    peers: PeerPolicy
+    sanitize: Callable[[str], str]
+    """The one door for HTML of others (`groups.content`), which stands above this floor."""
+    options: FederationOptions
+    clock: Clock
+    pool: ThreadPoolExecutor
+    """Where signatures are verified and documents parsed: nothing that a stranger sent runs on the event loop."""
+    restraint: Restraint = field(default_factory=Restraint)
+    stragglers: set["asyncio.Task[None]"] = field(default_factory=set)
+    """Activities that still wait for a document of another server, while the queue goes on."""
+
+    async def in_pool(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run something that computes in the pool."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, functools.partial(work, *args, **kwargs))
