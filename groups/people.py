@@ -102,6 +102,16 @@ def card_for(uow: UnitOfWork, viewer: Viewer, actor_id: int) -> ActorCard:
     return cards_of(uow, [row])[actor_id]
 
 
+def known_cards(uow: UnitOfWork, viewer: Viewer, ids: Iterable[int]) -> dict[int, ActorCard]:
+    """Return the cards of those actors that the viewer may know of, by id, in one statement."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    return cards_of(
+        uow, uow.connection.execute(select(ACTORS).where(ACTORS.c.id.in_(wanted), known_to(viewer))).fetchall()
+    )
+
+
 def look_up(uow: UnitOfWork, viewer: Viewer, handle: str, host: str | None) -> ActorCard:
     """Return the card of whoever has this handle, if the viewer may know of it. Raises NotFound."""
     named = ACTORS.c.local_handle == handle.lower() if host is None else _remote(handle, host)
