@@ -31,6 +31,7 @@ def loads_strict(body: bytes) -> Document:
 
     Raises MalformedActivity for anything else: not JSON, not an object at the top, a key given twice, NUL, too deep,
     too many nodes, too long a number, key or string. A depth counts one for each array or object around a value.
+    Whole numbers beyond 64 bits become the nearest double, as in I-JSON (RFC 7493 §2.2).
     """
     if len(body) > MAX_BODY_BYTES:
         raise MalformedActivity(public="The document is larger than 1 MiB.")
