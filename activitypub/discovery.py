@@ -4,6 +4,7 @@ The fetches are signed by the node's own actor, whose document is open to all, s
 time do not wait for each other (federation reference §3.6).
 """
 
+import functools
 from typing import Any
 from urllib.parse import quote
 
@@ -76,7 +77,8 @@ async def fetch_facts(context: FederationContext, uri: str, *, force: bool = Fal
         raise Refused(NOT_FOUND, "actor.local", public="The actor is one of this server.")
     if force:
         context.restraint.forget(address)
-    return await context.restraint.once(address, context.clock(), lambda: _fetch_facts(context, address))
+    ask = functools.partial(_fetch_facts, context, address)
+    return await context.restraint.once(address, context.clock(), ask, keep=True)
 
 
 async def _fetch_facts(context: FederationContext, address: str) -> ActorFacts:

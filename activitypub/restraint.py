@@ -29,8 +29,8 @@ class Restraint:
         self._answers: OrderedDict[str, tuple[datetime, Any]] = OrderedDict()
         self._under_way: dict[str, asyncio.Task[Any]] = {}
 
-    async def once(self, what: str, now: datetime, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return the answer to a question that was asked in the last five minutes, is being asked, or is asked now.
+    async def once(self, what: str, now: datetime, ask: Callable[[], Coroutine[Any, Any, T]], *, keep: bool) -> T:
+        """Return the answer to a question: asked now, being asked, or with `keep` in the last five minutes.
 
         A failure is remembered for ten minutes, or one where the other side could only not be reached; it is raised
         again meanwhile.
@@ -42,7 +42,7 @@ class Restraint:
             return cast(T, answered[1])
         task = self._under_way.get(what)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._asked(what, now, ask))
+            task = asyncio.get_running_loop().create_task(self._asked(what, now, ask, keep=keep))
             self._under_way[what] = task
             task.add_done_callback(lambda done: self._finished(what, done))
         # Shielded: one caller that gives up does not take the answer from the others.
@@ -53,14 +53,15 @@ class Restraint:
         self._failures.pop(what, None)
         self._answers.pop(what, None)
 
-    async def _asked(self, what: str, now: datetime, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _asked(self, what: str, now: datetime, ask: Callable[[], Coroutine[Any, Any, T]], *, keep: bool) -> T:
         try:
             answer = await ask()
         except (FetchError, RemoteError) as error:
             _put(self._failures, what, (now + failure_lasts(error), error), MAX_FAILURES)
             raise
         self.forget(what)
-        _put(self._answers, what, (now + ANSWERED_FOR, answer), MAX_ANSWERS)
+        if keep:
+            _put(self._answers, what, (now + ANSWERED_FOR, answer), MAX_ANSWERS)
         return answer
 
     def _finished(self, what: str, task: asyncio.Task[Any]) -> None:

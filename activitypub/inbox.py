@@ -1,0 +1,234 @@
+"""In: what other servers send is checked, stored once, and worked through later (invariants I1, I2, I7).
+
+`receive` runs within the request and writes one sealed row; `process_due` is the background loop that gives the rows
+their meaning, which the floor above knows (`ports.InboxRoutes`).
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import bindparam, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from activitypub.actors import actor_by_uri, actors_by_id
+from activitypub.authentication import check_owner, identify, is_confirmed
+from activitypub.context import FederationContext
+from activitypub.errors import BadSignature, FetchError, ForeignOrigin, Gone, MalformedActivity, TooLarge, Unreachable
+from activitypub.handling import INBOX_ITEMS, Item, prepare_batch, settle, where, work
+from activitypub.keystore import KnownKey
+from activitypub.models import InboxItem
+from activitypub.origins import canonical_uri, check_origin, host_of, same_origin
+from activitypub.ports import ActorView
+from activitypub.signatures.inbound import read_claim
+from activitypub.signatures.messages import Claim, SignedRequest
+from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
+from activitypub.vocabulary.activities import Activity, Create, Delete, Update
+from activitypub.vocabulary.reading import parse
+from privacy.records import new_id
+from privacy.unit_of_work import UnitOfWork, claim_due
+
+log = structlog.get_logger()
+BATCH = 64
+LEASE = timedelta(minutes=5)
+"""Longer than ten fetches take, so that no second worker begins before the first has given up."""
+MAX_ATTEMPTS = 8
+PATIENCE_SECONDS = 2.0
+"""How long a batch waits for documents of others before the queue goes on without it (R-206)."""
+MAX_STRAGGLERS = 128
+RETRY_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3_600, 10_800, 21_600))
+
+_INSERTS = {
+    "sqlite": sqlite.insert(INBOX_ITEMS).on_conflict_do_nothing(index_elements=["id_hash"]),
+    "postgresql": postgresql.insert(INBOX_ITEMS).on_conflict_do_nothing(index_elements=["id_hash"]),
+}
+
+_POSTPONE = (
+    update(INBOX_ITEMS)
+    .where(INBOX_ITEMS.c.id == bindparam("item"), INBOX_ITEMS.c.lease == bindparam("held"))
+    .values(due_at=bindparam("at"), lease=None)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An activity that is well formed and claims a signer; `signer` once that is proved."""
+
+    activity: Activity
+    claim: Claim
+    signer: KnownKey | None
+
+    @property
+    def ends_or_renews_itself(self) -> bool:
+        """Whether an actor speaks of itself, which those that were never heard of may do in vain."""
+        return isinstance(self.activity, Delete | Update) and self.activity.object_id == self.activity.actor
+
+
+# ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def receive(context: FederationContext, request: SignedRequest, delivered_to: int | None = None) -> None:
+    """Take an activity in: when this returns it is verified and stored, or was known, or means nothing here.
+
+    `delivered_to` is the local actor in whose personal inbox it arrived. Raises TooLarge, MalformedActivity,
+    BadSignature, ForeignOrigin, Blocked and Unreachable (the signer's server does not answer: try again later).
+    """
+    now = context.clock()
+    await context.peers.keep_current(context.database, now)
+    letter = await context.in_pool(open_letter, context, request, now)
+    signer_id = await _signer(context, letter) if letter.signer is None else letter.signer.actor_id
+    if signer_id is None or type(letter.activity) not in context.routes.by_type:
+        return
+    row = await context.in_pool(sealed_row, context, letter, request.body, now)
+    await context.database.write(store_item, row | {"signer_id": signer_id, "delivered_to": delivered_to})
+
+
+def open_letter(context: FederationContext, request: SignedRequest, now: datetime) -> Letter:
+    """Make every check that needs nothing but memory (in the pool): form, authority, policy, and a cached key."""
+    if len(request.body) > MAX_BODY_BYTES:
+        raise TooLarge("inbox.body")
+    document = loads_strict(request.body)
+    claim = read_claim(request, now)
+    activity = parse(document)
+    if not isinstance(activity, Activity):
+        raise MalformedActivity(public="The document is not an activity.")
+    context.peers.check(host_of(claim.key_id))
+    context.peers.check(host_of(activity.actor))
+    check_authority(activity, claim)
+    known = context.keys.cached(canonical_uri(claim.key_id))
+    if known is not None:
+        check_owner(known, activity.actor)
+        if not is_confirmed(claim, known.public):
+            known = None
+    return Letter(activity, claim, known)
+
+
+def check_authority(activity: Activity, claim: Claim) -> None:
+    """Refuse who speaks for others: activity, actor and key share an origin, and an author sends only what is its own.
+
+    Raises BadSignature for another server's key, ForeignOrigin else (S-201 to S-203; federation reference §3.9).
+    """
+    if not same_origin(claim.key_id, activity.actor):
+        raise BadSignature("key.origin", public="The key is not one of the activity's actor.")
+    check_origin(activity)
+    if isinstance(activity, Create | Update) and activity.object.embedded is not None:
+        embedded = activity.object.embedded
+        check_origin(embedded, authority=activity.actor)
+        # An Update may come from a moderator of the same server; whether it may is asked of the stored owner (S-210).
+        if isinstance(activity, Create) and embedded.owner != activity.actor:
+            raise ForeignOrigin(f"{embedded.id} of {embedded.owner}")
+
+
+async def _signer(context: FederationContext, letter: Letter) -> int | None:
+    """Return the actor that proved to be the signer, or None for what is accepted and forgotten.
+
+    Deletions by actors that were never heard of are forgotten before any fetch: a big server that closes sends one for
+    each of its people (federation reference §3.7).
+    """
+    actor = letter.activity.actor
+    known = await context.database.read(actor_by_uri, actor)
+    if letter.ends_or_renews_itself and (known is None or known.state == "gone"):
+        return None
+    try:
+        return (await identify(context, letter.claim, actor)).actor_id
+    except Unreachable:
+        raise
+    except FetchError as error:
+        if letter.ends_or_renews_itself:
+            return _ended(letter, known, error)
+        raise BadSignature(f"key of {actor}: {error}") from error
+
+
+def _ended(letter: Letter, known: ActorView | None, error: FetchError) -> int | None:
+    """Believe a deletion that the actor's own server confirms with 410; ignore one that it does not."""
+    if isinstance(error, Gone) and isinstance(letter.activity, Delete) and known is not None:
+        return known.id
+    return None
+
+
+def sealed_row(context: FederationContext, letter: Letter, body: bytes, now: datetime) -> dict[str, Any]:
+    """Return the row of a letter: its id as a keyed hash, its body under the queue secret of the day."""
+    id_hash = context.vault.mac("activity", str(letter.activity.id).encode())
+    sealed = context.vault.day_seal(now.date(), body, id_hash)
+    return {"id": new_id(), "id_hash": id_hash, "body": sealed, "received_at": now, "due_at": now, "attempts": 0}
+
+
+def store_item(uow: UnitOfWork, row: dict[str, Any]) -> None:
+    """Store an activity unless its id was seen before: one statement."""
+    if uow.connection.execute(_INSERTS[uow.dialect], row).rowcount:
+        uow.wake("inbox")
+
+
+# ── processing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items that this worker holds, and who sent them."""
+
+    lease: int
+    items: tuple[Item, ...]
+    senders: dict[int, ActorView]
+
+
+async def process_due(context: FederationContext) -> int:
+    """Work through activities that wait; return how many were taken up, zero when nothing is due.
+
+    What waits for another server goes on behind `FederationContext.stragglers` while the queue moves on. What fails for
+    a reason of ours is tried again later, eight times; it stops nobody else (S-620, R-210).
+    """
+    await context.peers.keep_current(context.database, context.clock())
+    batch = await context.database.write(claim_batch)
+    if not batch.items:
+        return 0
+    ready, outcomes = await prepare_batch(context, batch.items, batch.senders)
+    if outcomes:
+        await context.database.write(settle, batch.lease, outcomes)
+    tasks = {asyncio.create_task(work(context, entry, batch.lease)): entry.item for entry in ready}
+    if tasks:
+        patience = None if len(context.stragglers) >= MAX_STRAGGLERS else PATIENCE_SECONDS
+        done, waiting = await asyncio.wait(tasks, timeout=patience)
+        for task in waiting:
+            context.stragglers.add(task)
+            task.add_done_callback(context.stragglers.discard)
+        failed = [tasks[task] for task in done if _failed(task, tasks[task])]
+        if failed:
+            await context.database.write(postpone, batch.lease, failed)
+    return len(batch.items)
+
+
+async def finish_stragglers(context: FederationContext) -> None:
+    """Wait for the activities that still wait for other servers: before the node stops, and in tests."""
+    while context.stragglers:
+        await asyncio.wait(set(context.stragglers))
+
+
+def claim_batch(uow: UnitOfWork) -> Batch:
+    """Lease items that are due, and read who sent them; what was tried too often is given up here."""
+    lease, rows = claim_due(uow, InboxItem, limit=BATCH, lease_for=LEASE)
+    names = Item.__slots__
+    items = tuple(Item(**{name: getattr(row, name) for name in names}) for row in rows)
+    dead = [item.id for item in items if item.attempts > MAX_ATTEMPTS]
+    if dead:
+        bury = update(INBOX_ITEMS).where(INBOX_ITEMS.c.id.in_(dead))
+        uow.connection.execute(bury.values(due_at=None, lease=None, outcome="dead"))
+        log.error("inbox.dead", items=dead)
+    alive = tuple(item for item in items if item.attempts <= MAX_ATTEMPTS)
+    return Batch(lease, alive, actors_by_id(uow, (item.signer_id for item in alive)))
+
+
+def postpone(uow: UnitOfWork, lease: int, items: list[Item]) -> None:
+    """Let items come again later, each time after a longer pause."""
+    pauses = (RETRY_AFTER[min(item.attempts, len(RETRY_AFTER)) - 1] for item in items)
+    rows = [{"item": item.id, "held": lease, "at": uow.now + pause} for item, pause in zip(items, pauses, strict=True)]
+    uow.connection.execute(_POSTPONE, rows)
+
+
+def _failed(task: "asyncio.Task[None]", item: Item) -> bool:
+    error = task.exception()
+    if error is not None:
+        name = type(error).__name__
+        log.error("inbox.failed", item=item.id, attempts=item.attempts, error=name, where=where(error))
+    return error is not None
