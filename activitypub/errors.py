@@ -98,6 +98,8 @@ class NeedsObject(FederationError):
 
     default_public = "A document that this refers to is not known here yet."
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, signer_id: int | None = None) -> None:
         super().__init__(uri)
         self.uri = uri
+        self.signer_id = signer_id
+        """The local actor to ask as: what is private is shown to members, not to whole nodes. None: the node itself."""

@@ -114,6 +114,10 @@ class Publications(Protocol):
         """The Announce by which a group of this node spread the beginning of a thread."""
         ...
 
+    def reemission(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
+        """The Note by which a private group passes a post on to members on microblog software."""
+        ...
+
     def thread(self, uow: UnitOfWork, root_id: int, requester: Requester) -> Publication | Ended | None:
         """The collection of all posts of a thread (FEP-f228)."""
         ...

@@ -13,10 +13,10 @@ from activitypub.origins import DEFAULT_PORTS, canonical_host, canonical_uri, or
 from activitypub.vocabulary.base import Uri
 
 ActorKind = Literal["person", "group"]
-LocalKind = Literal["person", "group", "instance", "post", "activity", "context"]
+LocalKind = Literal["person", "group", "instance", "post", "activity", "context", "reemission"]
 
 _LETTERS: dict[ActorKind, str] = {"person": "u", "group": "g"}
-_KINDS: dict[str, LocalKind] = {"u": "person", "g": "group", "p": "post", "a": "activity", "ctx": "context"}
+_KINDS: dict[str, LocalKind] = {"u": "person", "g": "group", "p": "post", "a": "activity", "ctx": "context", "r": "reemission"}
 _PARTS: dict[str, frozenset[str]] = {
     "person": frozenset({"inbox", "outbox", "followers", "following", "featured"}),
     "group": frozenset({"inbox", "outbox", "followers", "following", "featured", "moderators"}),
@@ -24,8 +24,9 @@ _PARTS: dict[str, frozenset[str]] = {
     "instance": frozenset({"inbox", "outbox"}),
     "activity": frozenset(),
     "context": frozenset(),
+    "reemission": frozenset(),
 }
-_PATH = re.compile(r"/(?:(u|g|p|a|ctx)/([A-Za-z0-9_-]{1,64})|(actor))(?:/([a-z]+))?")
+_PATH = re.compile(r"/(?:(u|g|p|a|r|ctx)/([A-Za-z0-9_-]{1,64})|(actor))(?:/([a-z]+))?")
 
 
 class Local(NamedTuple):
@@ -116,6 +117,10 @@ class Uris:
     def context(self, root: int) -> Uri:
         """Return the collection of all posts of a thread, named by its first (FEP-f228)."""
         return self._at(f"/ctx/{root}")
+
+    def reemission(self, number: int) -> Uri:
+        """Return the id of the Note by which a private group passes a post on to microblog software."""
+        return self._at(f"/r/{number}")
 
     def announce(self, number: int) -> Uri:
         """Return the id of a group's Announce of a post."""

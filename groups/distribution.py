@@ -109,20 +109,30 @@ def spread_delete(
     from elsewhere is only withdrawn from the group.
     """
     delete = translation.to_delete(uris.activity(_token()), actor[1], object_uri, group, reason=reason)
-    holders = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == parcel.post_id)
     if own:
-        _enqueue(uow, actor[0], "Delete", delete, parcel, holders)
-    if not group.local or group.audience == "none":
+        _enqueue(uow, actor[0], "Delete", delete, parcel, _holders(parcel.post_id))
+    if group.local:
+        withdraw_in_group(uow, uris, delete, object_uri, parcel, group)
+
+
+def withdraw_in_group(
+    uow: UnitOfWork, uris: Uris, delete: Mapping[str, Any], object_uri: str, parcel: Parcel, group: GroupFacts
+) -> None:
+    """Take a post back from the readers of a group of this node, in the form in which each class of host got it."""
+    if group.audience in {"none", "peers-only"}:
         return
-    if group.audience != "peers-only":
-        announce = translation.to_announce_activity(uris.activity(_token()), group, delete)
-        _enqueue(uow, group.id, "Delete", announce, parcel, member_inboxes(group, delivery_class=THREADIVERSE))
+    announce = translation.to_announce_activity(uris.activity(_token()), group, delete)
+    _enqueue(uow, group.id, "Delete", announce, parcel, member_inboxes(group, delivery_class=THREADIVERSE))
     if group.audience == "followers":
         _withdraw_reemission(uow, uris, parcel, group)
     if group.is_public:
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
         undo = translation.to_undo(uris.activity(_token()), group.uri, boost, boost["to"] + boost["cc"])
-        _enqueue(uow, group.id, "Delete", undo, parcel, holders)
+        _enqueue(uow, group.id, "Delete", undo, parcel, _holders(parcel.post_id))
+
+
+def _holders(post_id: int) -> Select[tuple[str, str]]:
+    return select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == post_id)
 
 
 def send_from(

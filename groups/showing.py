@@ -116,7 +116,7 @@ def _surroundings(uow: UnitOfWork, viewer: Viewer, rows: Sequence[Row[Any]]) -> 
         cards=cards(uow, people),
         groups=group_views(uow, {row.group_id for row in rows}),
         mentions=named,
-        support={post_id: count for post_id, count in uow.connection.execute(counts)},
+        support={row[0]: row[1] for row in uow.connection.execute(counts)},
         supported=frozenset(uow.connection.execute(supported).scalars()) if viewer.actor_id else frozenset(),
         bookmarked=frozenset(uow.connection.execute(bookmarked).scalars()) if viewer.actor_id else frozenset(),
     )

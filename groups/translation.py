@@ -33,10 +33,7 @@ class LocalActorFacts:
     locked: bool
     discoverable: bool
     created_on: datetime
-    key_id: str
-    rsa_public_pem: str
-    ed25519_key_id: str
-    ed25519_public_multibase: str
+    keys: tuple[actors.Key, ...]
     page: str
 
 
@@ -96,12 +93,6 @@ class PostFacts:
 
 def actor_document(uris: Uris, facts: LocalActorFacts) -> dict[str, Any]:
     """Return the document of a persona or group of this node."""
-    keys = (
-        actors.Key(id=Uri(facts.key_id), owner=Uri(facts.uri), pem=facts.rsa_public_pem, multibase=None),
-        actors.Key(
-            id=Uri(facts.ed25519_key_id), owner=Uri(facts.uri), pem=None, multibase=facts.ed25519_public_multibase
-        ),
-    )
     shared: dict[str, Any] = {
         "id": Uri(facts.uri),
         "preferred_username": facts.handle,
@@ -117,7 +108,7 @@ def actor_document(uris: Uris, facts: LocalActorFacts) -> dict[str, Any]:
         "discoverable": facts.discoverable,
         "indexable": False,
         "published": facts.created_on,
-        "keys": keys,
+        "keys": facts.keys,
     }
     if facts.kind == "Group":
         moderators, featured = Uri(uris.moderators(facts.uri)), Uri(uris.featured(facts.uri))
@@ -154,7 +145,7 @@ def to_note(uris: Uris, post: PostFacts, group: GroupFacts) -> Note:
         cc=cc,
         audience=() if post.direct else (Uri(group.uri),),
         tags=tuple(tags),
-        interaction_policy=InteractionPolicy(can_quote=(post.author_uri,)),
+        interaction_policy=InteractionPolicy(can_quote=(Uri(post.author_uri),)),
     )
 
 

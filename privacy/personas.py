@@ -1,7 +1,8 @@
 """A member's faces: names under which people meet, none of which leads to another."""
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, insert, select, update
 
+from privacy import accounts
 from privacy.models import Persona
 from privacy.unit_of_work import UnitOfWork, table_of
 
@@ -23,3 +24,18 @@ def may_act(uow: UnitOfWork, persona_id: int) -> bool:
 def retire_persona(uow: UnitOfWork, persona_id: int) -> None:
     """End a persona for good: it never acts again. Erasing what it wrote is `privacy.erasure`'s."""
     uow.connection.execute(update(PERSONAS).where(PERSONAS.c.id == persona_id).values(state="retired"))
+
+
+def has_sibling_among(uow: UnitOfWork, persona_id: int, actor_ids: Select[tuple[int]]) -> bool:
+    """Tell whether the person behind a persona is among some actors under another name; never says which one.
+
+    This is the link service speaking (privacy reference §8.1): the floors above get yes or no.
+    """
+    account_id = accounts.account_of(uow, persona_id)
+    if account_id is None:
+        return False
+    siblings = [other for other in accounts.all_personas_of(uow, account_id) if other != persona_id]
+    if not siblings:
+        return False
+    among = actor_ids.where(actor_ids.selected_columns[0].in_(siblings)).limit(1)
+    return uow.connection.execute(among).first() is not None

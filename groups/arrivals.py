@@ -1,0 +1,373 @@
+"""Posts that arrive from other servers: into groups of this node, and out of groups elsewhere that people here are in.
+
+A handler never fetches: it raises NeedsObject for a document that it lacks, and is called again with it.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, or_, select
+
+from activitypub import actors
+from activitypub.audience import Visibility
+from activitypub.delivery import Secrets
+from activitypub.errors import ForeignOrigin, NeedsObject
+from activitypub.ports import ActorView, Arrival
+from activitypub.uris import Uris
+from groups.distribution import Parcel, spread_in_group, withdraw_in_group
+from groups.endings import facts_of, group_of, has_ended, hide, remember_end
+from groups.errors import NotAllowed
+from groups.incoming import IncomingActivity, IncomingAnnounce, IncomingPost
+from groups.people import ACTORS
+from groups.places import GROUPS, MEMBERSHIPS
+from groups.policy import FACILITATORS, Act, Standing, may
+from groups.showing import POSTS
+from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, parent_of, rewrite, store
+from groups.translation import GroupFacts
+from privacy.unit_of_work import UnitOfWork
+
+PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
+MAX_DIRECT_RECIPIENTS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressee:
+    """Somebody whom a post addresses or names: a group with the author's standing in it, or a person."""
+
+    id: int
+    uri: str
+    local: bool
+    group: GroupFacts | None
+    standing: Standing | None
+    keep: timedelta
+
+
+def receive_create(uow: UnitOfWork, uris: Uris, arrival: Arrival, activity: IncomingActivity) -> None:
+    """Take in a post that its author's server sent: into a group of this node, or to people here by name."""
+    post = _believed(arrival, activity, arrival.sender.uri)
+    if post is not None and not _is_known(uow, post.uri):
+        _take_in(uow, uris, arrival.sender, post, activity)
+
+
+def receive_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, activity: IncomingActivity) -> None:
+    """Take in an edit by the author; one that comes before its post is taken for the post."""
+    post = _believed(arrival, activity, arrival.sender.uri)
+    if post is None:
+        return
+    row = _stored(uow, post.uri)
+    if row is None:
+        receive_create(uow, uris, arrival, activity)
+    elif row.author_id == arrival.sender.id:
+        _edit(uow, uris, row, post, activity)
+
+
+def receive_delete(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
+    """End a post that its author deletes; one that has not come yet is remembered as ended (S-319)."""
+    if activity.object_uri is None:
+        return
+    row = _stored(uow, activity.object_uri)
+    if row is None:
+        remember_end(uow, activity.object_uri, was_public=False)
+    elif row.author_id == sender.id and row.state == "live":
+        _end(uow, uris, row, activity)
+
+
+def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: IncomingAnnounce) -> None:
+    """Take in what a group elsewhere announces to its members here; boosts by anybody else mean nothing."""
+    group = _followed_group(uow, arrival.sender.id)
+    if group is None:
+        return
+    if announce.inner is not None and announce.inner.type == "Delete":
+        _withdrawn(uow, arrival.sender, announce.inner)
+        return
+    uri = announce.inner.object_uri if announce.inner is not None else announce.object_uri
+    if uri is None or uris.is_local(uri):
+        return
+    post = announce.inner.post if announce.inner is not None else None
+    if post is None:
+        post = _fetched_post(arrival, uri, signer_id=group.member_id)
+    if post is None:
+        return
+    author = _author(uow, arrival, post)
+    if author is not None:
+        _take_announced(uow, uris, arrival.sender, author, post, group)
+
+
+def end_all_of(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
+    """End whatever a remote actor wrote here, as it is gone itself."""
+    mine = and_(POSTS.c.author_id == sender.id, POSTS.c.state == "live")
+    rows = uow.connection.execute(select(POSTS).where(mine).order_by(POSTS.c.id)).fetchall()
+    if rows:
+        hide(uow, rows)
+    for row in rows:
+        _pass_on_end(uow, uris, row, activity)
+
+
+def _believed(arrival: Arrival, activity: IncomingActivity, author_uri: str) -> IncomingPost | None:
+    """Return the post of an activity: embedded and true, or fetched. Raises NeedsObject, ForeignOrigin."""
+    post = activity.post
+    if post is None and activity.object_uri is not None:
+        post = _fetched_post(arrival, activity.object_uri)
+    if post is not None and post.author_uri != author_uri:
+        raise ForeignOrigin(f"{activity.uri} speaks of a post of another author")
+    return post
+
+
+def _fetched_post(arrival: Arrival, uri: str, *, signer_id: int | None = None) -> IncomingPost | None:
+    found = arrival.fetched.get(uri)
+    if isinstance(found, IncomingActivity):
+        found = found.post
+    if isinstance(found, IncomingPost):
+        return found
+    if uri in arrival.unavailable or uri in arrival.fetched:
+        return None
+    raise NeedsObject(uri, signer_id=signer_id)
+
+
+def _author(uow: UnitOfWork, arrival: Arrival, post: IncomingPost) -> ActorView | None:
+    author = actors.actor_by_uri(uow, post.author_uri)
+    if author is None and post.author_uri not in arrival.unavailable:
+        raise NeedsObject(post.author_uri)
+    return author if author is not None and author.state == "active" and not author.local else None
+
+
+def _take_in(uow: UnitOfWork, uris: Uris, author: ActorView, post: IncomingPost, activity: IncomingActivity) -> None:
+    parent = _answered(uow, uris, post)
+    addressees = _addressees(uow, author.id, post, parent)
+    groups = [one for one in addressees if one.group is not None and one.local]
+    people = [one.id for one in addressees if one.group is None and one.local]
+    if parent is not None and parent.audience == "direct":
+        _take_direct(uow, author, post, groups, list({*people, parent.author_id}), parent)
+        return
+    home = _home(groups, parent)
+    if home is None:
+        if post.visibility is Visibility.DIRECT and people:
+            _take_direct(uow, author, post, groups, people, parent)
+        return
+    assert home.group is not None
+    if home.group.is_public and post.visibility not in PUBLIC_ENOUGH:
+        # It was not meant for everybody, so it is kept between its author and those whom it names.
+        _take_direct(uow, author, post, [home], people, parent)
+        return
+    assert home.standing is not None
+    may(Act.REPLY if parent else Act.POST, home.standing).or_raise()
+    here = parent if parent is not None and parent.group_id == home.id else None
+    stored = _store(uow, author, post, home.id, home.keep, here, people)
+    _announce_here(uow, uris, home.group, author, post, activity, stored)
+
+
+def _take_direct(
+    uow: UnitOfWork,
+    author: ActorView,
+    post: IncomingPost,
+    groups: Sequence[_Addressee],
+    people: Sequence[int],
+    parent: ParentPost | None,
+) -> None:
+    """Keep a direct message to people here who share a group with its author, or to those who look after the group."""
+    group_id = parent.group_id if parent is not None else groups[0].id if groups else None
+    found = _shared(uow, author.id, people[:MAX_DIRECT_RECIPIENTS], group_id)
+    if found is None:
+        raise NotAllowed(f"direct message by actor {author.id} to nobody it shares a group with")
+    group_id, keep, recipients = found
+    here = parent if parent is not None and parent.group_id == group_id else None
+    _store(uow, author, post, group_id, keep, here, recipients, direct=True)
+
+
+def _shared(
+    uow: UnitOfWork, author_id: int, people: Sequence[int], group_id: int | None
+) -> tuple[int, timedelta, list[int]] | None:
+    """Return a group that the author shares with these people, how long it keeps posts, and who of them reads this."""
+    mine = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == author_id, MEMBERSHIPS.c.state == "active")
+    shared = select(MEMBERSHIPS, GROUPS.c.keep_seconds).join(GROUPS, GROUPS.c.id == MEMBERSHIPS.c.group_id)
+    shared = shared.where(MEMBERSHIPS.c.group_id.in_(mine), MEMBERSHIPS.c.state == "active")
+    shared = shared.where(MEMBERSHIPS.c.actor_id.in_(people) if people else MEMBERSHIPS.c.role.in_(FACILITATORS))
+    if group_id is not None:
+        shared = shared.where(MEMBERSHIPS.c.group_id == group_id)
+    rows = uow.connection.execute(shared.order_by(MEMBERSHIPS.c.group_id)).fetchall()
+    if not rows or (not people and group_id is None):
+        return None
+    first = rows[0].group_id
+    recipients = [row.actor_id for row in rows if row.group_id == first and row.actor_id != author_id]
+    return first, timedelta(seconds=rows[0].keep_seconds), recipients
+
+
+def _take_announced(
+    uow: UnitOfWork, uris: Uris, announcer: ActorView, author: ActorView, post: IncomingPost, group: Row[Any]
+) -> None:
+    row = _stored(uow, post.uri)
+    if row is not None:
+        if row.author_id == author.id and row.group_id == announcer.id:
+            _rewrite(uow, row, post)
+        return
+    if has_ended(uow, post.uri) or (group.audience == "public" and post.visibility not in PUBLIC_ENOUGH):
+        return
+    parent = _answered(uow, uris, post)
+    here = parent if parent is not None and parent.group_id == announcer.id else None
+    people = [one.id for one in _addressees(uow, author.id, post, None) if one.group is None and one.local]
+    _store(uow, author, post, announcer.id, timedelta(seconds=group.keep_seconds), here, people)
+
+
+def _store(
+    uow: UnitOfWork,
+    author: ActorView,
+    post: IncomingPost,
+    group_id: int,
+    keep: timedelta,
+    parent: ParentPost | None,
+    people: Sequence[int],
+    *,
+    direct: bool = False,
+) -> StoredPost:
+    return store(
+        uow,
+        str,
+        PostToStore(
+            group_id=group_id,
+            author_id=author.id,
+            words=post.words,
+            keep=keep,
+            local=False,
+            parent=parent,
+            parent_uri=post.parent_uri,
+            uri=post.uri,
+            direct=direct,
+            mentioned=tuple(sorted(set(people))),
+            remote_updated_at=post.updated,
+        ),
+    )
+
+
+def _announce_here(
+    uow: UnitOfWork,
+    uris: Uris,
+    group: GroupFacts,
+    author: ActorView,
+    post: IncomingPost,
+    activity: IncomingActivity,
+    stored: StoredPost,
+) -> None:
+    secrets = Secrets(subject_id=author.id, bucket=stored.sealed.bucket, slot=stored.sealed.slot)
+    parcel = Parcel(stored.id, group.id, stored.thread_id, secrets, stored.expires_at)
+    begins = stored.thread_id == stored.id
+    spread_in_group(uow, uris, activity.raw, post.uri, parcel, group, begins_thread=begins)
+
+
+def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activity: IncomingActivity) -> None:
+    if not _rewrite(uow, row, post):
+        return
+    group = group_of(uow, row.group_id)
+    if group.local and row.audience == "group":
+        secrets = Secrets(subject_id=row.subject_id, bucket=row.bucket, slot=row.slot)
+        parcel = Parcel(row.id, row.group_id, row.thread_id, secrets, row.expires_at)
+        spread_in_group(uow, uris, activity.raw, post.uri, parcel, group, begins_thread=False)
+
+
+def _rewrite(uow: UnitOfWork, row: Row[Any], post: IncomingPost) -> bool:
+    """Put an edit in place, unless the post has ended or what is stored is as new (S-211)."""
+    stored_at, came_with = row.remote_updated_at, post.updated
+    if row.state != "live" or row.expires_at <= uow.now or came_with is None:
+        return False
+    if stored_at is not None and came_with <= stored_at:
+        return False
+    lock_group(uow, row.group_id)
+    rewrite(uow, row, post.words, edited_at=uow.now, remote_updated_at=came_with)
+    return True
+
+
+def _end(uow: UnitOfWork, uris: Uris, row: Row[Any], activity: IncomingActivity) -> None:
+    hide(uow, [row])
+    _pass_on_end(uow, uris, row, activity)
+
+
+def _pass_on_end(uow: UnitOfWork, uris: Uris, row: Row[Any], activity: IncomingActivity) -> None:
+    group = group_of(uow, row.group_id)
+    if group.local and row.audience == "group":
+        parcel = Parcel(row.id, row.group_id, row.thread_id, None, None)
+        withdraw_in_group(uow, uris, activity.raw, row.uri, parcel, group)
+
+
+def _withdrawn(uow: UnitOfWork, announcer: ActorView, activity: IncomingActivity) -> None:
+    """End a post of a group elsewhere when that group says so: what it shows is its own to decide."""
+    row = _stored(uow, activity.object_uri or "")
+    if row is not None and row.group_id == announcer.id and row.state == "live":
+        hide(uow, [row])
+
+
+def _answered(uow: UnitOfWork, uris: Uris, post: IncomingPost) -> ParentPost | None:
+    """Return the post that this one answers, if it is here; an answer to a re-emitted one answers the original."""
+    if post.parent_uri is None:
+        return None
+    local = uris.parse_local(post.parent_uri)
+    if local is not None and local.kind == "reemission" and local.token.isdecimal():
+        return parent_of(uow, post_id=int(local.token))
+    return parent_of(uow, uri=post.parent_uri)
+
+
+def _home(groups: Sequence[_Addressee], parent: ParentPost | None) -> _Addressee | None:
+    """Return the one group of this node that a post belongs in: its parent's, else the one that it addresses."""
+    if parent is not None:
+        return next((group for group in groups if group.id == parent.group_id), None)
+    return groups[0] if len(groups) == 1 else None
+
+
+def _addressees(uow: UnitOfWork, author_id: int, post: IncomingPost, parent: ParentPost | None) -> list[_Addressee]:
+    """Return everybody here whom a post addresses or names, with its author's standing where that is a group."""
+    named = {*post.addressed, *post.mentioned}
+    wanted = {uri.removesuffix("/followers") for uri in named} | named
+    mine = and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.actor_id == author_id)
+    query = (
+        select(
+            ACTORS,
+            GROUPS.c.audience,
+            GROUPS.c.join_rule,
+            GROUPS.c.keep_seconds,
+            GROUPS.c.state.label("group_state"),
+            MEMBERSHIPS.c.role,
+            MEMBERSHIPS.c.state.label("member_state"),
+        )
+        .outerjoin(GROUPS, GROUPS.c.id == ACTORS.c.id)
+        .outerjoin(MEMBERSHIPS, mine)
+        .where(_is_one_of(wanted, parent), ACTORS.c.local.is_(True))
+        .order_by(ACTORS.c.id)
+    )
+    return [_addressee(row) for row in uow.connection.execute(query)]
+
+
+def _is_one_of(wanted: Collection[str], parent: ParentPost | None) -> Any:
+    by_uri = ACTORS.c.uri.in_(sorted(wanted))
+    return by_uri if parent is None else or_(by_uri, ACTORS.c.id == parent.group_id)
+
+
+def _addressee(row: Row[Any]) -> _Addressee:
+    if row.audience is None:
+        return _Addressee(row.id, row.uri, row.local, None, None, timedelta(0))
+    group = facts_of(row)
+    standing = Standing(
+        group_id=row.id,
+        audience=row.audience,
+        join_rule=row.join_rule,
+        group_state=row.group_state,
+        local=row.local,
+        role=row.role,
+        state=row.member_state,
+    )
+    return _Addressee(row.id, row.uri, row.local, group, standing, timedelta(seconds=row.keep_seconds))
+
+
+def _followed_group(uow: UnitOfWork, actor_id: int) -> Row[Any] | None:
+    """Return a group of another node with the id of somebody here who is in it (`member_id`), or None."""
+    here = and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.state == "active")
+    query = select(GROUPS, MEMBERSHIPS.c.actor_id.label("member_id")).join(MEMBERSHIPS, here)
+    query = query.where(GROUPS.c.id == actor_id, GROUPS.c.local.is_(False)).limit(1)
+    return uow.connection.execute(query).first()
+
+
+def _stored(uow: UnitOfWork, uri: str) -> Row[Any] | None:
+    return uow.connection.execute(select(POSTS).where(POSTS.c.uri == uri)).first()
+
+
+def _is_known(uow: UnitOfWork, uri: str) -> bool:
+    return _stored(uow, uri) is not None or has_ended(uow, uri)

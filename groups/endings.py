@@ -1,0 +1,175 @@
+"""How posts end: hidden at once, then their keys destroyed, then their rows emptied (privacy reference §4.5).
+
+Whatever ends a post goes through here: its author, somebody who looks after the group, its own time, or a Delete from
+elsewhere.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from activitypub.models import LedgerEntry, OutboxItem, Tombstone
+from activitypub.uris import Uris
+from groups.distribution import Parcel, spread_delete
+from groups.models import Bookmark, Mention, Notification, Post, Reaction
+from groups.people import ACTORS
+from groups.places import GROUPS
+from groups.translation import GroupFacts
+from privacy.models import ShredJob
+from privacy.records import new_id
+from privacy.unit_of_work import UnitOfWork, table_of
+
+POSTS, MENTIONS, REACTIONS, BOOKMARKS = table_of(Post), table_of(Mention), table_of(Reaction), table_of(Bookmark)
+NOTIFICATIONS, OUTBOX, TOMBSTONES, LEDGER = (
+    table_of(Notification),
+    table_of(OutboxItem),
+    table_of(Tombstone),
+    table_of(LedgerEntry),
+)
+SHRED_JOBS = table_of(ShredJob)
+KIND = "posts"
+LEDGER_KEPT_FOR = timedelta(days=90)
+
+
+def end_post(uow: UnitOfWork, uris: Uris, row: Row[Any], *, by_id: int, own: bool) -> None:
+    """End one post now, and tell every server that got it; a removal by somebody else carries an empty reason."""
+    hide(uow, [row])
+    actor = uow.connection.execute(select(ACTORS).where(ACTORS.c.id == by_id)).one()
+    reason = None if own else ""
+    tell_of_end(uow, uris, row, group_of(uow, row.group_id), (actor.id, actor.uri), reason=reason, own=row.local)
+
+
+def hide(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
+    """Take posts out of every reader's sight, and order their keys destroyed; safe to repeat."""
+    ids = [row.id for row in rows]
+    uow.connection.execute(update(POSTS).where(POSTS.c.id.in_(ids)).values(state="hidden"))
+    uow.connection.execute(delete(NOTIFICATIONS).where(NOTIFICATIONS.c.post_id.in_(ids)))
+    jobs = [
+        {
+            "id": new_id(),
+            "kind": KIND,
+            "target_id": row.id,
+            "slot": row.slot,
+            "created_at": uow.now,
+            "due_at": uow.now,
+            "attempts": 0,
+        }
+        for row in rows
+    ]
+    uow.connection.execute(insert(SHRED_JOBS), jobs)
+    _remember(uow, rows)
+    _uncount(uow, rows)
+    ends = uow.now + LEDGER_KEPT_FOR
+    uow.connection.execute(update(LEDGER).where(LEDGER.c.object_id.in_(ids)).values(ends_at=ends))
+    uow.wake("retention")
+
+
+def tell_of_end(
+    uow: UnitOfWork,
+    uris: Uris,
+    row: Row[Any],
+    group: GroupFacts,
+    actor: tuple[int, str],
+    *,
+    reason: str | None = None,
+    own: bool = True,
+) -> None:
+    """Send the Deletes of a post that has ended; they carry none of its words, so they need none of its keys."""
+    parcel = Parcel(post_id=row.id, group_id=row.group_id, thread_id=row.thread_id, secrets=None, expires_at=None)
+    spread_delete(uow, uris, actor, row.uri, parcel, group, reason=reason, own=own)
+
+
+def group_of(uow: UnitOfWork, group_id: int) -> GroupFacts:
+    """Return the facts of a group for telling others of an end."""
+    return groups_of(uow, [group_id])[group_id]
+
+
+def groups_of(uow: UnitOfWork, group_ids: Sequence[int]) -> dict[int, GroupFacts]:
+    """Return the facts of some groups, by id."""
+    query = select(ACTORS, GROUPS.c.audience).join(GROUPS, GROUPS.c.id == ACTORS.c.id).where(GROUPS.c.id.in_(group_ids))
+    return {row.id: facts_of(row) for row in uow.connection.execute(query)}
+
+
+def facts_of(row: Row[Any]) -> GroupFacts:
+    """Return the facts of a group from its actor's row joined with its `audience`."""
+    return GroupFacts(
+        id=row.id,
+        uri=row.uri,
+        handle=row.handle,
+        host=row.host,
+        followers=row.followers or f"{row.uri}/followers",
+        inbox=row.inbox,
+        local=row.local,
+        audience=row.audience,
+    )
+
+
+def clean(uow: UnitOfWork, ids: Sequence[int]) -> None:
+    """Empty the rows of posts whose keys are gone, and drop what hangs on them; safe to repeat."""
+    emptied = update(POSTS).where(POSTS.c.id.in_(ids)).values(body=None, state="shredded", replies_count=0)
+    uow.connection.execute(emptied)
+    for table, column in (
+        (MENTIONS, MENTIONS.c.post_id),
+        (REACTIONS, REACTIONS.c.post_id),
+        (BOOKMARKS, BOOKMARKS.c.post_id),
+    ):
+        uow.connection.execute(delete(table).where(column.in_(ids)))
+    # Only what carries its words: the Deletes of the post are sealed by day and still have to go out.
+    uow.connection.execute(delete(OUTBOX).where(OUTBOX.c.object_id.in_(ids), OUTBOX.c.slot.is_not(None)))
+
+
+def tombstone_hash(uow: UnitOfWork, uri: str) -> bytes:
+    """Return the keyed hash under which the end of a thing with this address is remembered."""
+    return uow.vault.mac("tombstone", uri.encode())
+
+
+def has_ended(uow: UnitOfWork, uri: str) -> bool:
+    """Tell whether something with this address ended here before, so that it must not come back (S-319)."""
+    known = select(TOMBSTONES.c.at).where(TOMBSTONES.c.uri_hash == tombstone_hash(uow, uri))
+    return uow.connection.execute(known).first() is not None
+
+
+def remember_end(uow: UnitOfWork, uri: str, *, was_public: bool) -> None:
+    """Remember that something with this address has ended, also when it never came."""
+    _write_tombstones(uow, [{"uri_hash": tombstone_hash(uow, uri), "was_public": was_public, "at": uow.now}])
+
+
+def _remember(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
+    public = set(
+        uow.connection.execute(
+            select(GROUPS.c.id).where(GROUPS.c.id.in_({row.group_id for row in rows}), GROUPS.c.audience == "public")
+        ).scalars()
+    )
+    _write_tombstones(
+        uow,
+        [
+            {
+                "uri_hash": tombstone_hash(uow, row.uri),
+                "was_public": row.group_id in public and row.audience == "group",
+                "at": uow.now,
+            }
+            for row in rows
+        ],
+    )
+
+
+def _write_tombstones(uow: UnitOfWork, values: list[dict[str, Any]]) -> None:
+    dialect = postgresql if uow.dialect == "postgresql" else sqlite
+    uow.connection.execute(dialect.insert(TOMBSTONES).on_conflict_do_nothing(), values)
+
+
+def _uncount(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
+    fewer: dict[int, int] = defaultdict(int)
+    for row in rows:
+        if row.parent_id is not None:
+            fewer[row.parent_id] += 1
+    by_count: dict[int, list[int]] = defaultdict(list)
+    for parent_id, count in fewer.items():
+        by_count[count].append(parent_id)
+    for count, parents in by_count.items():
+        lowered = update(POSTS).where(POSTS.c.id.in_(parents), POSTS.c.replies_count >= count)
+        uow.connection.execute(lowered.values(replies_count=POSTS.c.replies_count - count))

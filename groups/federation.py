@@ -1,0 +1,217 @@
+"""This floor's answers to the ports below: what each activity means here, and what else must happen when a row ends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from activitypub import actors
+from activitypub.actor_documents import read_actor
+from activitypub.errors import MalformedActivity
+from activitypub.ports import ActorView, Arrival, InboxRoute, InboxRoutes
+from activitypub.uris import Uris
+from activitypub.vocabulary import activities
+from activitypub.vocabulary.base import Object
+from groups import arrivals, incoming, membership
+from groups.content import sanitize
+from groups.distribution import send_from
+from groups.endings import KIND, clean, groups_of, hide, tell_of_end
+from groups.founding import adopt_remote_group
+from groups.models import PersonFollow
+from groups.people import ACTORS
+from groups.places import GROUPS, MEMBERSHIPS
+from groups.reactions import forget_reaction, store_reaction
+from groups.showing import POSTS, REACTIONS
+from groups.translation import to_answer
+from groups.visibility import Onlooker, visible_to
+from privacy.records import new_id
+from privacy.unit_of_work import UnitOfWork, table_of
+
+PERSON_FOLLOWS = table_of(PersonFollow)
+
+
+def inbox_routes(uris: Uris) -> InboxRoutes:
+    """Return what each activity means here; whatever is not named is accepted and forgotten."""
+
+    def route(prepare: Callable[[Any], Any], handle: Callable[[UnitOfWork, Uris, Arrival, Any], None]) -> InboxRoute:
+        return InboxRoute(prepare, lambda uow, arrival, prepared: handle(uow, uris, arrival, prepared))
+
+    by_type: Mapping[type[Object], InboxRoute] = {
+        activities.Follow: route(incoming.read_follow, on_follow),
+        activities.Accept: route(lambda activity: incoming.read_answer(activity, accepted=True), on_answer),
+        activities.Reject: route(lambda activity: incoming.read_answer(activity, accepted=False), on_answer),
+        activities.Undo: route(incoming.read_undo, on_undo),
+        activities.Create: route(incoming.read_create, arrivals.receive_create),
+        activities.Update: route(lambda activity: _prepared_update(uris, activity), on_update),
+        activities.Delete: route(incoming.read_delete, on_delete),
+        activities.Announce: route(incoming.read_announce, arrivals.receive_announce),
+        activities.Like: route(incoming.read_like, on_like),
+        activities.EmojiReact: route(incoming.read_like, on_like),
+    }
+    return InboxRoutes(by_type=by_type, prepare_fetched=incoming.read_fetched)
+
+
+def on_follow(uow: UnitOfWork, uris: Uris, arrival: Arrival, follow: incoming.IncomingFollow) -> None:
+    """Take a Follow for the wish to join a group; a persona may be followed by anybody, which gives nothing."""
+    target = actors.actor_by_uri(uow, follow.object_uri)
+    if target is None or not target.local or target.state != "active":
+        return
+    if target.kind == "Group":
+        # Another group may read along where everything is public, but it is no member (federation reference §5.8).
+        role = "follower" if arrival.sender.kind == "Group" else "member"
+        membership.receive_follow(uow, uris, arrival.sender.id, target.id, follow.uri, role)
+    elif target.kind == "Person":
+        _follow_person(uow, uris, arrival.sender, target, follow.uri)
+
+
+def on_answer(uow: UnitOfWork, uris: Uris, arrival: Arrival, answer: incoming.IncomingAnswer) -> None:  # noqa: ARG001 - every handler is called alike
+    """Take the Accept or Reject of a Follow of ours by the very group that it asked (S-303)."""
+    asked = select(MEMBERSHIPS.c.actor_id).where(MEMBERSHIPS.c.group_id == arrival.sender.id)
+    if answer.follow_uri is not None:
+        found = uow.connection.execute(asked.where(MEMBERSHIPS.c.follow_uri == answer.follow_uri)).first()
+    elif answer.follower_uri is not None and answer.group_uri == arrival.sender.uri:
+        asked = asked.join(ACTORS, ACTORS.c.id == MEMBERSHIPS.c.actor_id).where(ACTORS.c.local.is_(True))
+        found = uow.connection.execute(asked.where(ACTORS.c.uri == answer.follower_uri)).first()
+    else:
+        found = None
+    if found is not None and not _is_local_group(uow, arrival.sender.id):
+        membership.receive_answer(uow, found.actor_id, arrival.sender.id, accepted=answer.accepted)
+
+
+def on_undo(uow: UnitOfWork, uris: Uris, arrival: Arrival, undo: incoming.IncomingUndo) -> None:  # noqa: ARG001 - every handler is called alike
+    """Take back a Follow or a Like of the sender, told by its id or by its object: some peers make the id anew."""
+    sender = arrival.sender.id
+    followed = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == sender)
+    if undo.undone_type in {"Follow", None}:
+        target = None if undo.object_uri is None else actors.actor_by_uri(uow, undo.object_uri)
+        matching = (
+            MEMBERSHIPS.c.follow_uri == undo.undone_uri if target is None else MEMBERSHIPS.c.group_id == target.id
+        )
+        for (group_id,) in uow.connection.execute(followed.where(matching)).fetchall():
+            if _is_local_group(uow, group_id):
+                membership.receive_unfollow(uow, sender, group_id)
+        if target is not None:
+            gone = (PERSON_FOLLOWS.c.follower_id == sender, PERSON_FOLLOWS.c.target_id == target.id)
+            uow.connection.execute(PERSON_FOLLOWS.delete().where(*gone))
+    if undo.undone_type in {"Like", "EmojiReact", None}:
+        for post_id in _liked(uow, sender, undo):
+            forget_reaction(uow, post_id, sender)
+
+
+def on_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, prepared: Any) -> None:
+    """Take an edited post, or what an actor says of itself anew."""
+    if isinstance(prepared, incoming.IncomingActivity):
+        arrivals.receive_update(uow, uris, arrival, prepared)
+        return
+    actors.apply_actor_update(uow, arrival.sender, prepared)
+    if prepared.kind == "Group" and _is_group(uow, arrival.sender.id):
+        adopt_remote_group(uow, arrival.sender.id)
+
+
+def on_delete(uow: UnitOfWork, uris: Uris, arrival: Arrival, delete: incoming.IncomingActivity) -> None:
+    """Take the end of a post, or of the sender itself with all that it wrote."""
+    if delete.object_uri == arrival.sender.uri:
+        _forget_actor(uow, uris, arrival.sender, delete)
+    else:
+        arrivals.receive_delete(uow, uris, arrival.sender, delete)
+
+
+def on_like(uow: UnitOfWork, uris: Uris, arrival: Arrival, like: incoming.IncomingActivity) -> None:  # noqa: ARG001 - every handler is called alike
+    """Take a sign of support for a post that the sender may see; for any other it means nothing (S-305)."""
+    allowed = visible_to(Onlooker(arrival.sender.id), uow.now)
+    query = select(POSTS).join(GROUPS, GROUPS.c.id == POSTS.c.group_id).where(POSTS.c.uri == like.object_uri, allowed)
+    row = uow.connection.execute(query).first()
+    if row is not None:
+        store_reaction(uow, row, arrival.sender.id, like.uri)
+
+
+class PostEraser:
+    """What must happen when posts end: hidden from all, told to whoever got them, then emptied."""
+
+    def __init__(self, uris: Uris) -> None:
+        """Know the addresses that Deletes are made with."""
+        self._uris = uris
+
+    def hide(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
+        """Hide posts whose time has come, order their keys destroyed, and tell the servers that hold a copy."""
+        rows = uow.connection.execute(select(POSTS).where(POSTS.c.id.in_(ids), POSTS.c.state == "live")).fetchall()
+        if not rows:
+            return
+        hide(uow, rows)
+        groups = groups_of(uow, sorted({row.group_id for row in rows}))
+        authors = actors.actors_by_id(uow, {row.author_id for row in rows})
+        for row in rows:
+            # A copy of somebody else's post ends here alone; the original is theirs.
+            if row.local and row.author_id in authors:
+                author = authors[row.author_id]
+                tell_of_end(uow, self._uris, row, groups[row.group_id], (author.id, author.uri))
+
+    def clean(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
+        """Empty the rows of posts whose keys are gone."""
+        clean(uow, ids)
+
+
+class ActorEraser:
+    """What must happen when an actor's profile has been shredded: nothing more, its row is empty already."""
+
+    def hide(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
+        """Hide nothing: an actor ends by `activitypub.actors.mark_gone`, not by time."""
+
+    def clean(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
+        """Empty the profiles, should anything have been written since."""
+        uow.connection.execute(update(ACTORS).where(ACTORS.c.id.in_(ids)).values(body=None))
+
+
+def erasers(uris: Uris) -> Mapping[str, PostEraser | ActorEraser]:
+    """Return who finishes the erasure of which kind of row."""
+    return {KIND: PostEraser(uris), "actors": ActorEraser()}
+
+
+def _prepared_update(uris: Uris, activity: activities.Update) -> Any:
+    prepared = incoming.read_update(activity)
+    if isinstance(prepared, incoming.IncomingActivity):
+        return prepared
+    return read_actor(prepared, uris, sanitize)
+
+
+def _follow_person(uow: UnitOfWork, uris: Uris, sender: ActorView, target: ActorView, follow_uri: str) -> None:
+    dialect = postgresql if uow.dialect == "postgresql" else sqlite
+    values = {
+        "follower_id": sender.id,
+        "target_id": target.id,
+        "uri": follow_uri,
+        "state": "active",
+        "created_at": uow.now,
+    }
+    uow.connection.execute(dialect.insert(PERSON_FOLLOWS).values(**values).on_conflict_do_nothing())
+    accept = to_answer("Accept", uris.activity(f"{new_id():x}"), target.uri, follow_uri, sender.uri)
+    send_from(uow, target.id, accept, 0, [(sender.host, sender.inbox)])
+
+
+def _forget_actor(uow: UnitOfWork, uris: Uris, sender: ActorView, delete: incoming.IncomingActivity) -> None:
+    if sender.local:
+        raise MalformedActivity(f"delete of {sender.uri}, which is ours")
+    arrivals.end_all_of(uow, uris, sender, delete)
+    places = (MEMBERSHIPS.c.actor_id == sender.id, MEMBERSHIPS.c.state.in_(("active", "pending")))
+    ended = {"state": "left", "ends_at": uow.now + membership.LEFT_FOR}
+    uow.connection.execute(update(MEMBERSHIPS).where(*places).values(**ended))
+    actors.mark_gone(uow, sender.id)
+
+
+def _liked(uow: UnitOfWork, actor_id: int, undo: incoming.IncomingUndo) -> list[int]:
+    query = select(REACTIONS.c.post_id).where(REACTIONS.c.actor_id == actor_id)
+    if undo.object_uri is not None:
+        query = query.join(POSTS, POSTS.c.id == REACTIONS.c.post_id).where(POSTS.c.uri == undo.object_uri)
+    else:
+        query = query.where(REACTIONS.c.uri == undo.undone_uri)
+    return list(uow.connection.execute(query).scalars())
+
+
+def _is_group(uow: UnitOfWork, actor_id: int) -> bool:
+    return uow.connection.execute(select(GROUPS.c.id).where(GROUPS.c.id == actor_id)).first() is not None
+
+
+def _is_local_group(uow: UnitOfWork, group_id: int) -> bool:
+    query = select(GROUPS.c.id).where(GROUPS.c.id == group_id, GROUPS.c.local.is_(True))
+    return uow.connection.execute(query).first() is not None

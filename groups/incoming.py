@@ -1,0 +1,241 @@
+"""What came in, made ready for the deeds: read, sanitised and measured before any transaction (pure)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from activitypub.audience import Audience, Visibility
+from activitypub.errors import ForeignOrigin, MalformedActivity
+from activitypub.origins import same_origin
+from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Follow, Like, Undo, Update
+from activitypub.vocabulary.base import Object, Ref
+from activitypub.vocabulary.objects import Note
+from groups.composing import MAX_MENTIONS
+from groups.content import (
+    MAX_NOTE_CHARACTERS,
+    MAX_TITLE_CHARACTERS,
+    one_line,
+    plain_to_html,
+    render,
+    sanitize,
+)
+from groups.showing import Words
+
+ACCEPTED_TYPES = frozenset({"Note", "Page", "Article", "Question", "Event", "Video", "Image", "Audio", "Document"})
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingPost:
+    """A post from elsewhere: its words are sanitised, and its author is its owner."""
+
+    uri: str
+    author_uri: str
+    words: Words
+    visibility: Visibility
+    addressed: frozenset[str]
+    """Everyone and every collection named in `to`, `cc` and `audience`."""
+    mentioned: tuple[str, ...]
+    parent_uri: str | None
+    updated: datetime | None
+    raw: Mapping[str, Any]
+    """The object as received."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingActivity:
+    """An activity about a post, from its own server or inside the Announce of a group."""
+
+    type: str
+    uri: str
+    actor_uri: str
+    object_uri: str | None
+    post: IncomingPost | None
+    """What it embeds, if that may be believed; otherwise the object has to be fetched."""
+    raw: Mapping[str, Any]
+    """The activity as received, to be passed on verbatim."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingAnnounce:
+    """An Announce: of an activity, or of an object by its id."""
+
+    actor_uri: str
+    inner: IncomingActivity | None
+    object_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingFollow:
+    """The wish of somebody to follow a group or a persona."""
+
+    uri: str
+    actor_uri: str
+    object_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingAnswer:
+    """The Accept or Reject of a Follow of ours."""
+
+    accepted: bool
+    follow_uri: str | None
+    follower_uri: str | None
+    group_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingUndo:
+    """The Undo of a Follow or Like, told by its id or by its actor and object."""
+
+    undone_type: str | None
+    undone_uri: str | None
+    object_uri: str | None
+
+
+def read_create(activity: Create) -> IncomingActivity:
+    """Prepare a Create."""
+    return _about_post(activity, activity.object)
+
+
+def read_update(activity: Update) -> IncomingActivity | Object:
+    """Prepare an Update: of a post, or of the actor itself, whose document is handed on as it is."""
+    embedded = activity.object.embedded
+    if embedded is not None and embedded.id == activity.actor:
+        return embedded
+    return _about_post(activity, activity.object)
+
+
+def read_delete(activity: Delete) -> IncomingActivity:
+    """Prepare a Delete; what it embeds is never believed."""
+    return IncomingActivity("Delete", _id(activity), activity.actor, activity.object.id, None, activity.raw)
+
+
+def read_like(activity: Like) -> IncomingActivity:
+    """Prepare a Like."""
+    return IncomingActivity("Like", _id(activity), activity.actor, activity.object, None, activity.raw)
+
+
+def read_follow(activity: Follow) -> IncomingFollow:
+    """Prepare a Follow."""
+    return IncomingFollow(_id(activity), activity.actor, activity.object)
+
+
+def read_answer(activity: Activity, *, accepted: bool) -> IncomingAnswer:
+    """Prepare an Accept or Reject, whose Follow may be embedded, with or without an id, or named by its id."""
+    reference: Ref = activity.object  # type: ignore[attr-defined]  # both classes that get here have it
+    follow = reference.embedded
+    if not isinstance(follow, Follow):
+        return IncomingAnswer(accepted, reference.id, None, None)
+    return IncomingAnswer(accepted, follow.id, follow.actor, follow.object)
+
+
+def read_undo(activity: Undo) -> IncomingUndo:
+    """Prepare an Undo. Raises ForeignOrigin when it undoes what somebody else did (S-301)."""
+    undone = activity.object.embedded
+    if isinstance(undone, Activity):
+        if undone.actor != activity.actor:
+            raise ForeignOrigin(f"{activity.id} undoes what another did")
+        return IncomingUndo(type(undone).__name__, undone.id, undone.object_id)
+    return IncomingUndo(None, activity.object.id, None)
+
+
+def read_announce(activity: Announce) -> IncomingAnnounce:
+    """Prepare an Announce; what it embeds is believed only where it speaks for its own server (FEP-fe34)."""
+    inner = activity.object.embedded
+    if isinstance(inner, Create | Update) and inner.id is not None:
+        return IncomingAnnounce(activity.actor, _announced(activity, inner), None)
+    if isinstance(inner, Delete) and inner.id is not None:
+        return IncomingAnnounce(activity.actor, read_delete(inner), None)
+    if isinstance(inner, Activity):
+        return IncomingAnnounce(activity.actor, None, None)
+    return IncomingAnnounce(activity.actor, None, activity.object.id)
+
+
+def read_fetched(document: Object, raw: Mapping[str, Any]) -> IncomingPost | IncomingActivity | None:
+    """Prepare what a handler asked for: a post, or the Create of one."""
+    if isinstance(document, Create):
+        return read_create(document)
+    return read_post(document, raw, None)
+
+
+def read_post(document: Object, raw: Mapping[str, Any], activity: Activity | None) -> IncomingPost | None:
+    """Return a post if the object is one with an owner of its own origin, else None. Raises ForeignOrigin."""
+    if not isinstance(document, Note) or document.type not in ACCEPTED_TYPES or document.id is None:
+        return None
+    author = document.attributed_to
+    if author is None or document.is_vote:
+        return None
+    if not same_origin(document.id, author):
+        raise ForeignOrigin(f"{document.id} claims an author elsewhere")
+    mentions = tuple(dict.fromkeys(str(tag.href) for tag in document.mentions if tag.href is not None))
+    if len(mentions) > MAX_MENTIONS:
+        raise MalformedActivity(f"{document.id} names {len(mentions)} people", public="It names too many people.")
+    audience = Audience.derive(document, activity)
+    return IncomingPost(
+        uri=document.id,
+        author_uri=author,
+        words=_words(document),
+        visibility=audience.visibility,
+        addressed=frozenset(map(str, audience.recipients)),
+        mentioned=mentions,
+        parent_uri=document.in_reply_to,
+        updated=document.updated,
+        raw=raw,
+    )
+
+
+def _id(activity: Activity) -> str:
+    if activity.id is None:
+        raise MalformedActivity("activity without an id", public="The activity has no id.")
+    return activity.id
+
+
+def _about_post(activity: Create | Update, reference: Ref) -> IncomingActivity:
+    post = None
+    if reference.embedded is not None:
+        post = read_post(reference.embedded, reference.embedded.raw, activity)
+        if post is not None and post.author_uri != activity.actor:
+            raise ForeignOrigin(f"{activity.id} carries a post of another author")
+    kind = "Create" if isinstance(activity, Create) else "Update"
+    if post is None and reference.embedded is not None:
+        raise MalformedActivity(f"{activity.id} carries no post", public="This type of object is not taken.")
+    return IncomingActivity(kind, _id(activity), activity.actor, reference.id, post, activity.raw)
+
+
+def _announced(announce: Announce, inner: Create | Update) -> IncomingActivity:
+    """Believe what is embedded only where announcer and author share an origin; else only the object's id counts."""
+    prepared = _about_post(inner, inner.object)
+    if same_origin(_id(inner), announce.actor) and same_origin(inner.actor, announce.actor):
+        return prepared
+    return IncomingActivity(prepared.type, prepared.uri, prepared.actor_uri, prepared.object_uri, None, prepared.raw)
+
+
+def _words(note: Note) -> Words:
+    title = one_line(note.name or "", MAX_TITLE_CHARACTERS)
+    is_note = note.type == "Note"
+    warning = one_line(note.summary or "", MAX_NOTE_CHARACTERS) if is_note else ""
+    return Words(
+        title="" if is_note and title and _begins_with(note.content or "", title) else title,
+        source="",
+        html=_html(note),
+        note=warning,
+        sensitive=note.sensitive,
+        language=note.language,
+        url=str(note.url) if note.url is not None and str(note.url).startswith(("https://", "http://")) else None,
+    )
+
+
+def _html(note: Note) -> str:
+    if note.content is None:
+        return plain_to_html(note.summary or "") if note.type != "Note" else ""
+    if note.media_type == "text/markdown":
+        return render(note.content, lambda _name, _host: None)
+    if note.media_type == "text/plain":
+        return plain_to_html(note.content)
+    return sanitize(note.content)
+
+
+def _begins_with(html: str, title: str) -> bool:
+    """Tell whether a text shows its title as its own first line, as posts of this software do."""
+    return html.startswith(f"<p><strong>{title}</strong></p>")

@@ -1,0 +1,174 @@
+"""Putting a post into the database, whoever wrote it and wherever: one way in for local and remote posts alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, func, insert, literal, select, text, update
+
+from groups.content import SANITIZER_VERSION
+from groups.models import Mention, Post
+from groups.notifications import notify_members
+from groups.showing import Words, sealed_box
+from privacy.records import snowflake
+from privacy.unit_of_work import UnitOfWork, table_of
+from privacy.vault import Place, Sealed
+
+POSTS, MENTIONS = table_of(Post), table_of(Mention)
+
+
+@dataclass(frozen=True, slots=True)
+class ParentPost:
+    """What a reply needs of what it answers."""
+
+    id: int
+    uri: str
+    author_id: int
+    thread_id: int
+    group_id: int
+    expires_at: datetime
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostToStore:
+    """A post that was found to be allowed in."""
+
+    group_id: int
+    author_id: int
+    words: Words
+    keep: timedelta
+    local: bool
+    parent: ParentPost | None = None
+    parent_uri: str | None = None
+    uri: str | None = None
+    """Its address on the wire; None for one of ours, which gets its address with its id."""
+    direct: bool = False
+    mentioned: tuple[int, ...] = ()
+    remote_updated_at: datetime | None = None
+    ends_at: datetime | None = None
+    """An earlier end that its sender wishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPost:
+    """What was stored, as far as the next steps need it."""
+
+    id: int
+    uri: str
+    thread_id: int
+    sealed: Sealed
+    received_at: datetime
+    expires_at: datetime
+
+
+def lock_group(uow: UnitOfWork, group_id: int) -> None:
+    """Make posting into one group wait its turn on PostgreSQL, or readers who poll by `min_id` would miss posts."""
+    if uow.dialect == "postgresql":
+        uow.connection.execute(text("SELECT pg_advisory_xact_lock(:group_id)"), {"group_id": group_id})
+
+
+def next_post_id(uow: UnitOfWork, group_id: int) -> int:
+    """Return an id above those of all posts that the group has; its lock is held."""
+    fresh = snowflake(uow.now)
+    if uow.dialect != "postgresql":
+        return fresh
+    newest = uow.connection.execute(select(func.max(POSTS.c.id)).where(POSTS.c.group_id == group_id)).scalar()
+    return max(fresh, (newest or 0) + 1)
+
+
+def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> StoredPost:
+    """Seal and insert a post, count it at its parent, and tell those whom it names or answers."""
+    lock_group(uow, new.group_id)
+    post_id = next_post_id(uow, new.group_id)
+    expires_at = uow.now + new.keep if new.ends_at is None else min(uow.now + new.keep, new.ends_at)
+    sealed = uow.vault.seal(
+        Place("posts", post_id, 0, new.group_id),
+        new.words.packed(SANITIZER_VERSION),
+        kind="post",
+        subject_id=new.author_id,
+        now=uow.now,
+        expires_at=expires_at,
+    )
+    stored = StoredPost(
+        id=post_id,
+        uri=new.uri or post_uri(post_id),
+        thread_id=new.parent.thread_id if new.parent else post_id,
+        sealed=sealed,
+        received_at=uow.now,
+        expires_at=expires_at,
+    )
+    uow.connection.execute(insert(POSTS), [_row(new, stored)])
+    if new.mentioned:
+        rows = [{"post_id": post_id, "actor_id": actor_id} for actor_id in new.mentioned]
+        uow.connection.execute(insert(MENTIONS), rows)
+    if new.parent is not None:
+        counted = update(POSTS).where(POSTS.c.id == new.parent.id)
+        uow.connection.execute(counted.values(replies_count=POSTS.c.replies_count + 1))
+    _tell(uow, new, stored)
+    return stored
+
+
+def rewrite(
+    uow: UnitOfWork, row: Row[Any], words: Words, *, edited_at: datetime, remote_updated_at: datetime | None
+) -> Sealed:
+    """Put new words in the place of a post's; they end when it does, under the same three secrets."""
+    revision = row.revision + 1
+    place = Place("posts", row.id, revision, row.group_id)
+    sealed = uow.vault.reseal(sealed_box(row), place, words.packed(SANITIZER_VERSION))
+    uow.connection.execute(
+        update(POSTS)
+        .where(POSTS.c.id == row.id)
+        .values(body=sealed.body, revision=revision, edited_at=edited_at, remote_updated_at=remote_updated_at)
+    )
+    return sealed
+
+
+def parent_of(uow: UnitOfWork, *, post_id: int | None = None, uri: str | None = None) -> ParentPost | None:
+    """Return what a reply answers, by id or address, while it lives."""
+    key = POSTS.c.id == literal(post_id, POSTS.c.id.type) if post_id is not None else POSTS.c.uri == uri
+    row = uow.connection.execute(
+        select(POSTS).where(key, POSTS.c.state == "live", POSTS.c.expires_at > uow.now)
+    ).first()
+    if row is None:
+        return None
+    return ParentPost(row.id, row.uri, row.author_id, row.thread_id, row.group_id, row.expires_at, row.audience)
+
+
+def _row(new: PostToStore, stored: StoredPost) -> dict[str, Any]:
+    return {
+        "id": stored.id,
+        "uri": stored.uri,
+        "group_id": new.group_id,
+        "author_id": new.author_id,
+        "thread_id": stored.thread_id,
+        "parent_id": new.parent.id if new.parent else None,
+        "parent_author_id": new.parent.author_id if new.parent else None,
+        "parent_uri": new.parent_uri,
+        "audience": "direct" if new.direct else "group",
+        "local": new.local,
+        "state": "live",
+        "received_at": stored.received_at,
+        "expires_at": stored.expires_at,
+        "remote_updated_at": new.remote_updated_at,
+        "subject_id": new.author_id,
+        "bucket": stored.sealed.bucket,
+        "slot": stored.sealed.slot,
+        "revision": 0,
+        "body": stored.sealed.body,
+        "replies_count": 0,
+    }
+
+
+def _tell(uow: UnitOfWork, new: PostToStore, stored: StoredPost) -> None:
+    """Give news to those named, and to whom it answers, once each and only while they are in the group."""
+    group_id, author_id, until = new.group_id, new.author_id, stored.expires_at
+    notify_members(
+        uow, new.mentioned, kind="mention", actor_id=author_id, group_id=group_id, post_id=stored.id, until=until
+    )
+    if new.parent is not None and not new.direct and new.parent.author_id not in new.mentioned:
+        answered = [new.parent.author_id]
+        notify_members(
+            uow, answered, kind="reply", actor_id=author_id, group_id=group_id, post_id=stored.id, until=until
+        )
