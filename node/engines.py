@@ -109,6 +109,14 @@ def reading_engine(url: URL) -> Engine:
     return _postgresql_engine(url).execution_options(**options)
 
 
+def migrating_engine(url: URL) -> Engine:
+    """Return an engine for changing tables; on SQLite without foreign keys, which re-making a table would trip."""
+    if not is_sqlite(url):
+        return create_engine(url, poolclass=NullPool, hide_parameters=True)
+    pragmas = tuple(pragma for pragma in SQLITE_PRAGMAS if not pragma.startswith("foreign_keys"))
+    return _sqlite_engine(url, pragmas, "BEGIN IMMEDIATE")
+
+
 def in_transaction(connection: Connection) -> bool:
     """Tell whether the driver still is inside the transaction: a full disk ends one unasked (SQLITE_FULL)."""
     driver: Any = connection.connection.driver_connection
