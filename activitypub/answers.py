@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from activitypub.addresses import PrivatePeers
@@ -12,7 +11,6 @@ from activitypub.strict_json import loads_strict
 from activitypub.targets import Target, parse_target
 
 ACTIVITYSTREAMS_PROFILE = "https://www.w3.org/ns/activitystreams"
-MAX_RETRY_AFTER = timedelta(hours=24)
 GONE = 410
 # They pass: the server is alive and will take the same request later.
 PASSING_STATUSES = frozenset({408, 425, 429})
@@ -35,10 +33,10 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What another server said to a POST, whatever the status; `retry_after` is at most 24 hours."""
+    """What another server said to a POST, whatever the status; `retry_at` is at most 24 hours ahead."""
 
     status: int
-    retry_after: timedelta | None
+    retry_at: datetime | None
 
 
 def check_status(status: int) -> None:
@@ -91,19 +89,6 @@ def claimed_id(document: Mapping[str, Any], fetched: Fetched, private_peers: Pri
     if not isinstance(claimed, str):
         raise Refused(fetched.status, "document.id", public="The document does not carry its own address.")
     return parse_target(claimed, private_peers)
-
-
-def retry_after(field: str | None, now: datetime) -> timedelta | None:
-    """Read Retry-After, seconds or a date (RFC 9110 §10.2.3), as 0 to 24 hours; None when it says nothing."""
-    text = (field or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text)
-        wait = (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment) - now
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return min(max(wait, timedelta(0)), MAX_RETRY_AFTER)
 
 
 def _media_type(content_type: str) -> str:

@@ -27,8 +27,8 @@ from activitypub.answers import (
     is_activity_type,
     is_json_type,
     load_document,
-    retry_after,
 )
+from activitypub.backoff import retry_after
 from activitypub.connections import Lookup, NameLookup, VettedResolver, make_session
 from activitypub.errors import FetchError, Gone, Refused, TooLarge, Unreachable
 from activitypub.signatures import cavage

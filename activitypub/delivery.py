@@ -1,0 +1,195 @@
+"""Out: an activity is put into the queue in the transaction that caused it, and sent later, by `dispatch`.
+
+`enqueue` writes one sealed activity and one delivery for each inbox, in one statement however many there are.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, case, delete, exists, func, insert, literal, null, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from activitypub.context import FederationContext
+from activitypub.dispatch import Dispatch, draw
+from activitypub.models import Delivery, LedgerEntry, OutboxItem, Peer
+from activitypub.outbox import bound_to, drop_delivered, secret_of_day
+from activitypub.strict_json import dumps
+from privacy.records import Moment, new_id
+from privacy.unit_of_work import UnitOfWork, table_of
+from privacy.vault import Place, SealedBox
+
+DELIVERIES, ITEMS, PEERS, LEDGER = table_of(Delivery), table_of(OutboxItem), table_of(Peer), table_of(LedgerEntry)
+LEDGER_KEPT = timedelta(days=90)
+# These leave a copy of an object on the other server (privacy reference §5.2).
+LEAVES_COPY = frozenset({"Create", "Update", "Announce"})
+WITHDRAWS = frozenset({"Delete"})
+# What need not be sent any more once this is queued behind it (R-204).
+SUPERSEDES = {"Delete": LEAVES_COPY, "Update": frozenset({"Update"})}
+COMMON_COLUMNS = ("outbox_id", "ordering_key", "created_at", "attempts")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The three secrets of a post: what travels of it is sealed with the same, and ends with them."""
+
+    subject_id: int
+    bucket: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An activity to be sent. `kind` decides how long to try, `ordering_key` (the thread) what comes after what."""
+
+    actor_id: int
+    """The local actor that signs."""
+    kind: str
+    document: dict[str, Any] | bytes
+    object_id: int | None
+    group_id: int
+    secrets: Secrets | None
+    """Those of the post whose words it carries; None for an activity without words."""
+    ordering_key: int
+    expires_at: datetime | None
+
+
+# ── into the queue ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def enqueue(uow: UnitOfWork, outgoing: Outgoing, recipients: Select[tuple[str, str]]) -> int:
+    """Queue an activity for each distinct inbox of a query of (host, inbox); return how many.
+
+    One statement, however many recipients. Also notes in the ledger who will hold a copy, and takes back what a Delete
+    makes pointless. Raises KeyShredded when the post has ended already.
+    """
+    to = recipients.subquery("recipients")
+    host, inbox = to.c[0], to.c[1]
+    if not uow.connection.execute(select(exists(select(literal(1)).select_from(to)))).scalar():
+        return 0
+    outbox_id = _store_item(uow, outgoing)
+    waits = case((PEERS.c.closed_until > uow.now, PEERS.c.closed_until), else_=literal(uow.now, Moment()))
+    rows = (
+        select(*_common(uow, outgoing, outbox_id), func.min(host), inbox, func.min(waits))
+        .select_from(to.outerjoin(PEERS, PEERS.c.host == host))
+        .group_by(inbox)
+        .order_by(inbox)
+    )
+    count = uow.connection.execute(
+        insert(DELIVERIES).from_select([*COMMON_COLUMNS, "host", "inbox", "due_at"], rows)
+    ).rowcount
+    _after_insert(uow, outgoing, outbox_id)
+    return count
+
+
+def enqueue_to(uow: UnitOfWork, outgoing: Outgoing, recipients: Sequence[tuple[str, str]]) -> int:
+    """Do the same for a short list of (host, inbox)."""
+    by_inbox = {inbox: host for host, inbox in recipients}
+    if not by_inbox:
+        return 0
+    outbox_id = _store_item(uow, outgoing)
+    query = select(PEERS.c.host, PEERS.c.closed_until).where(
+        PEERS.c.host.in_(sorted(set(by_inbox.values()))), PEERS.c.closed_until > uow.now
+    )
+    closed = {row.host: row.closed_until for row in uow.connection.execute(query)}
+    common = dict(zip(COMMON_COLUMNS, (outbox_id, outgoing.ordering_key, uow.now, 0), strict=True))
+    rows = [
+        common | {"host": host, "inbox": inbox, "due_at": closed.get(host, uow.now)} for inbox, host in by_inbox.items()
+    ]
+    uow.connection.execute(insert(DELIVERIES), rows)
+    _after_insert(uow, outgoing, outbox_id)
+    return len(rows)
+
+
+def _common(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> list[Any]:
+    moment = literal(uow.now, Moment())
+    return [literal(outbox_id), literal(outgoing.ordering_key), moment, literal(0)]
+
+
+def _store_item(uow: UnitOfWork, outgoing: Outgoing) -> int:
+    outbox_id = new_id()
+    content = outgoing.document if isinstance(outgoing.document, bytes) else dumps(outgoing.document)
+    # A Delete outlives the post whose end it tells of, so it is never sealed with that post's secrets.
+    sealed_with = None if outgoing.kind in WITHDRAWS else outgoing.secrets
+    if sealed_with is None:
+        body = uow.vault.named_seal(secret_of_day(uow.now), content, bound_to(outbox_id))
+    else:
+        place = Place("outbox_items", outbox_id, 0, outgoing.group_id)
+        box = SealedBox(place, sealed_with.subject_id, sealed_with.bucket, sealed_with.slot, None)
+        body = uow.vault.reseal(box, place, content).body
+    row = {
+        "id": outbox_id,
+        "actor_id": outgoing.actor_id,
+        "kind": outgoing.kind,
+        "object_id": outgoing.object_id,
+        "group_id": outgoing.group_id,
+        "subject_id": sealed_with.subject_id if sealed_with else None,
+        "bucket": sealed_with.bucket if sealed_with else None,
+        "slot": sealed_with.slot if sealed_with else None,
+        "body": body,
+        "created_at": uow.now,
+        "expires_at": outgoing.expires_at,
+    }
+    uow.connection.execute(insert(ITEMS), row)
+    return outbox_id
+
+
+def _after_insert(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> None:
+    if outgoing.object_id is not None and outgoing.kind in LEAVES_COPY:
+        _note_copies(uow, outgoing, outbox_id)
+    if outgoing.object_id is not None and outgoing.kind in SUPERSEDES:
+        _take_back(uow, outgoing, outbox_id, SUPERSEDES[outgoing.kind])
+    uow.wake("deliveries")
+
+
+def _note_copies(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> None:
+    ends_at = None if outgoing.expires_at is None else outgoing.expires_at + LEDGER_KEPT
+    until = null() if ends_at is None else literal(ends_at, Moment())
+    rows = select(
+        literal(outgoing.object_id),
+        DELIVERIES.c.inbox,
+        DELIVERIES.c.host,
+        literal("push"),
+        literal(uow.now, Moment()),
+        until,
+    ).where(DELIVERIES.c.outbox_id == outbox_id)
+    names = ["object_id", "inbox", "host", "via", "first_at", "ends_at"]
+    made: sqlite.Insert | postgresql.Insert
+    made = sqlite.insert(LEDGER) if uow.dialect == "sqlite" else postgresql.insert(LEDGER)
+    statement = made.from_select(names, rows).on_conflict_do_update(
+        index_elements=["object_id", "inbox"], set_={"ends_at": ends_at}
+    )
+    uow.connection.execute(statement)
+
+
+def _take_back(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int, kinds: Collection[str]) -> None:
+    """Drop what waits of the same object for the same inboxes; what is under way keeps its place."""
+    query = select(ITEMS.c.id).where(
+        ITEMS.c.object_id == outgoing.object_id,
+        ITEMS.c.actor_id == outgoing.actor_id,
+        ITEMS.c.kind.in_(sorted(kinds)),
+        ITEMS.c.id != outbox_id,
+    )
+    earlier = set(uow.connection.execute(query).scalars())
+    if not earlier:
+        return
+    now_told = select(DELIVERIES.c.inbox).where(DELIVERIES.c.outbox_id == outbox_id)
+    waiting = (DELIVERIES.c.outbox_id.in_(earlier), DELIVERIES.c.inbox.in_(now_told), DELIVERIES.c.lease.is_(None))
+    uow.connection.execute(delete(DELIVERIES).where(*waiting))
+    drop_delivered(uow, earlier)
+
+
+# ── out of the queue ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def deliver_due(context: FederationContext, *, chance: Callable[[], float] = draw) -> int:
+    """Send everything that is due, and whatever falls due meanwhile; return how many attempts were made.
+
+    Returns when nothing is left to do now. May be cancelled: what was claimed and not sent is given back.
+    """
+    dispatch = Dispatch(context, chance)
+    try:
+        return await dispatch.run()
+    finally:
+        await dispatch.stop()
