@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from html import escape
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -160,6 +161,11 @@ def visibility(post: PostView) -> str:
     return "unlisted" if post.group.audience == "public" else "private"
 
 
+def content(post: PostView) -> str:
+    """Return the HTML of a post; a title stands before it, as statuses have no place for one."""
+    return f"<p><strong>{escape(post.title)}</strong></p>{post.html}" if post.title else post.html
+
+
 def mention(card: ActorCard) -> Json:
     """Return a Mention."""
     return {"id": str(card.id), "username": card.handle, "acct": card.address, "url": url(card.url)}
@@ -181,10 +187,10 @@ def status(post: PostView, site: Site) -> Json:
         "edited_at": moment_or_none(post.edited_at),
         "expires_at": moment(post.expires_at),
         "account": account(post.author, site),
-        "content": post.html,
+        "content": content(post),
         "visibility": visibility(post),
         "sensitive": post.sensitive,
-        "spoiler_text": post.note or post.title,
+        "spoiler_text": post.note,
         "language": post.language,
         "in_reply_to_id": None if post.parent_id is None else str(post.parent_id),
         "in_reply_to_account_id": None if post.parent_author_id is None else str(post.parent_author_id),
@@ -245,14 +251,14 @@ def deleted_status(post: PostView, site: Site) -> Json:
 
 def status_source(post: PostView) -> Json:
     """Return what its author typed."""
-    return {"id": str(post.id), "text": post.source, "spoiler_text": post.note or post.title}
+    return {"id": str(post.id), "text": post.source, "spoiler_text": post.note}
 
 
 def status_edit(post: PostView, site: Site) -> Json:
     """Return the one revision that is kept: earlier ones end with the edit."""
     return {
-        "content": post.html,
-        "spoiler_text": post.note or post.title,
+        "content": content(post),
+        "spoiler_text": post.note,
         "sensitive": post.sensitive,
         "created_at": moment(post.edited_at or post.received_at),
         "account": account(post.author, site),

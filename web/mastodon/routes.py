@@ -1,0 +1,87 @@
+"""Every route of the client API, and the two of the consent page."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from privacy.errors import PublicError
+from web.attempts import Attempts
+from web.context import WebContext
+from web.errors import status_of
+from web.mastodon import (
+    accounts,
+    apps,
+    consent,
+    instance,
+    lists,
+    markers,
+    notifications,
+    oauth,
+    preferences,
+    requests,
+    search,
+    statuses,
+    stubs,
+    timelines,
+)
+from web.mastodon.calls import Frame, Method, Who
+from web.mastodon.limits import Buckets
+from web.visitors import Visitor, visitor
+
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+METHODS: tuple[Method, ...] = (
+    *apps.METHODS,
+    *oauth.METHODS,
+    *instance.METHODS,
+    *preferences.METHODS,
+    *markers.METHODS,
+    *lists.METHODS,
+    *timelines.METHODS,
+    *search.METHODS,
+    *stubs.METHODS,
+    *notifications.METHODS,
+    *requests.METHODS,
+    *accounts.METHODS,
+    *statuses.METHODS,
+    *(Method(verb, "/api/{rest:path}", stubs.not_here, who=Who.STRANGERS) for verb in VERBS),
+)
+"""In the order in which they are tried: what stands in a path by name before what stands there as an id."""
+
+
+def routes(context: WebContext) -> list[BaseRoute]:
+    """Return the routes of the client API; whatever else is asked under `/api` is answered as JSON too."""
+    frame, attempts = Frame(context, Buckets()), Attempts()
+    return [
+        *(Route(method.path, api(frame, method), methods=[method.verb]) for method in METHODS),
+        Route("/oauth/authorize", page(context, attempts, consent.ask), methods=["GET"]),
+        Route("/oauth/authorize", page(context, attempts, consent.decide), methods=["POST"]),
+    ]
+
+
+def api(frame: Frame, method: Method) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a method."""
+
+    async def endpoint(request: Request) -> Response:
+        return await frame.answer(method, request)
+
+    return endpoint
+
+
+def page(
+    context: WebContext, attempts: Attempts, handler: Callable[[Visitor], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a page that is handed the visitor; a refusal is told on a page."""
+
+    async def endpoint(request: Request) -> Response:
+        guest = await visitor(request, context, attempts)
+        try:
+            return await handler(guest)
+        except PublicError as error:
+            heading = guest.say("This cannot be done")
+            return guest.page(
+                "error.html", heading, {"heading": heading, "lines": [guest.say(error.public)]}, status=status_of(error)
+            )
+
+    return endpoint
