@@ -16,7 +16,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from privacy.errors import NameTaken, SignInRefused
@@ -165,7 +165,9 @@ def register(uow: UnitOfWork, new: NewAccount) -> int:
     if not ACCOUNT_NAME.fullmatch(name):
         raise NameTaken(public="A name has 3 to 30 letters a to z, digits or underscores.")
     tag, email_tag = _login_tag(uow, name), _email_tag(uow, email)
-    taken = select(ACCOUNTS.c.id).where((ACCOUNTS.c.login_tag == tag) | (ACCOUNTS.c.email_tag == email_tag))
+    # `== None` would ask for IS NULL, and find every account that has no address.
+    same = ACCOUNTS.c.login_tag == tag
+    taken = select(ACCOUNTS.c.id).where(same if email_tag is None else or_(same, ACCOUNTS.c.email_tag == email_tag))
     if uow.connection.execute(taken).first() is not None:
         raise NameTaken
     account_id = new_id()

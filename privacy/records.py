@@ -106,8 +106,8 @@ def new_id() -> int:
 def snowflake(now: datetime) -> int:
     """Return `milliseconds since the Unix epoch << 16 | 16 bits` (product decision 11).
 
-    The low bits walk a scrambled circle from a random start: they tell nothing, and many ids of one millisecond, which a
-    group of deeds in one commit asks for, do not collide within a process.
+    The low bits walk a scrambled circle from a random start: they tell nothing, and many ids of one millisecond, which
+    a group of deeds in one commit asks for, do not collide within a process.
     """
     return to_milliseconds(now) << 16 | (next(_STEPS) * SCRAMBLE + _START) & 0xFFFF
 
