@@ -16,7 +16,14 @@ ActorKind = Literal["person", "group"]
 LocalKind = Literal["person", "group", "instance", "post", "activity", "context", "reemission"]
 
 _LETTERS: dict[ActorKind, str] = {"person": "u", "group": "g"}
-_KINDS: dict[str, LocalKind] = {"u": "person", "g": "group", "p": "post", "a": "activity", "ctx": "context", "r": "reemission"}
+_KINDS: dict[str, LocalKind] = {
+    "u": "person",
+    "g": "group",
+    "p": "post",
+    "a": "activity",
+    "ctx": "context",
+    "r": "reemission",
+}
 _PARTS: dict[str, frozenset[str]] = {
     "person": frozenset({"inbox", "outbox", "followers", "following", "featured"}),
     "group": frozenset({"inbox", "outbox", "followers", "following", "featured", "moderators"}),

@@ -21,8 +21,8 @@ AS_SERVICE = "https://www.w3.org/ns/activitystreams#Service"
 MAX_RESOURCE_CHARACTERS = 2048
 MAX_NAME_CHARACTERS = 256
 MAX_LINKS = 64
-# Colons are for the node's own actor in development, whose name is its host and port.
-_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.:~-]*[a-z0-9_])?")
+# The port is for a node's own actor in development, whose name is its host and port.
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.~-]*[a-z0-9_])?(?::[0-9]{1,5})?")
 
 
 class Handle(NamedTuple):

@@ -20,7 +20,8 @@ MAX_USERNAME_CHARACTERS = 256
 
 RFC_9421 = Uri("https://datatracker.ietf.org/doc/html/rfc9421")
 
-_USERNAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.:~-]*[A-Za-z0-9_])?")
+# The port is for a node's own actor in development, whose name is its host and port.
+_USERNAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.~-]*[A-Za-z0-9_])?(?::[0-9]{1,5})?")
 _OWN_PLACES = ("inbox", "outbox", "followers", "following", "shared_inbox")
 
 

@@ -35,7 +35,7 @@ def parse(document: Document, *, language: str | None = None) -> Object:
     or key stands on another server.
     """
     common = compact(document)
-    result = _object(common, document, language, MAX_EMBEDDED)
+    result = _object(common, document, language, MAX_EMBEDDED + 1)
     if result.id is None:
         raise MalformedActivity(public="The document has no id.")
     return result

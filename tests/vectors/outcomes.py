@@ -1,7 +1,7 @@
-"""What becomes of each document in a collection of real ones, as one table: path to type, or to the error and its reason.
+"""What becomes of each document in a collection of real ones: a table of path to type, or to the error and its reason.
 
-The collection may stand beside the checkout, in `shared/data/fediverse-samples`; its documents are not ours to copy, so only
-what was made of them is kept. After a deliberate change of the vocabulary:
+The collection may stand beside the checkout, in `shared/data/fediverse-samples`; its documents are not ours to copy, so
+only what was made of them is kept. After a deliberate change of the vocabulary:
 
     .venv/bin/python -m tests.vectors.outcomes
 """
@@ -48,4 +48,6 @@ def outcomes(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    TABLE.write_text(json.dumps(outcomes(SAMPLES), indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    TABLE.write_text(
+        json.dumps(outcomes(SAMPLES), indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )
