@@ -4,6 +4,7 @@
 403  groups NotAllowed, FormRefused         may be known, may not be done
 409  groups Conflict                         something else came first
 422  groups Invalid, NameTaken              what was sent cannot be used
+429  TooManyTries                           wait
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from privacy.errors import (
     PublicError,
     SignInRefused,
 )
+from web.attempts import TooManyTries
 from web.forms import FormRefused
 from web.parameters import BadParameters, TooManyBytes, UnknownForm
 
@@ -33,6 +35,7 @@ STATUSES: Mapping[type[PublicError], int] = {
     ClockImplausible: 503,
     DatabaseUnavailable: 503,
     FormRefused: 403,
+    TooManyTries: 429,
     BadParameters: 400,
     TooManyBytes: 413,
     UnknownForm: 415,

@@ -81,10 +81,14 @@ class Cookies:
             samesite="lax",
         )
 
-    def sign_in(self, response: Response, token: str) -> None:
-        """Give the browser its new session, and take away what belonged to another."""
+    def sign_in(self, response: Response, token: str, persona_id: int | None = None) -> None:
+        """Give the browser its new session with the name in use, and take away what belonged to another."""
         self.put(response, self.session, token, lasts=None if is_shared(token) else IDLE)
-        self.drop(response, self.persona, self.form)
+        self.drop(response, self.form)
+        if persona_id is None:
+            self.drop(response, self.persona)
+        else:
+            self.choose(response, token, persona_id)
 
     def choose(self, response: Response, token: str, persona_id: int) -> None:
         """Note the name in use, signed for this visit."""

@@ -59,7 +59,7 @@ async def send(content: str | bytes, headers: Mapping[str, str]) -> httpx.Respon
         ({"referer": "https://kin.example@evil.example/"}, False),
     ],
 )
-def test_only_a_page_of_ours_is_us(headers: dict[str, str], ours: bool) -> None:  # noqa: FBT001 - a table of cases
+def test_only_a_page_of_ours_is_us(headers: dict[str, str], ours: bool) -> None:
     assert comes_from_us(headers, ORIGIN) is ours
 
 

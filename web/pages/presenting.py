@@ -11,7 +11,7 @@ from groups.content import text_of
 from groups.policy import FACILITATORS, Act, Standing, Target, may
 from groups.views import ActorCard, GroupView, PostView, Thread
 from web.pages import wording
-from web.rendering import Mark, Self, mark_for, words
+from web.rendering import Mark, mark_for, words
 
 LONG_CHARACTERS = 900
 EXCERPT_CHARACTERS = 600
@@ -38,6 +38,7 @@ class GroupCard:
 
     id: int
     path: str
+    deeds: str
     title: str
     address: str
     about: Markup
@@ -50,7 +51,6 @@ class GroupCard:
     keep_words: str
     join_words: str
     audience_line: str
-    size_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ class PostCard:
 
     id: int
     path: str
+    deeds: str
     author: Who
     title: str
     note: str
     html: Markup
     excerpt: str
-    headline: str
     created: datetime
     edited: datetime | None
     ends: datetime
@@ -76,7 +76,18 @@ class PostCard:
     may_support: bool
     may_edit: bool
     may_delete: bool
-    gone: bool = False
+    only_named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A post in one line, as lists show it."""
+
+    path: str
+    headline: str
+    author: Who
+    created: datetime
+    replies: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +96,6 @@ class Branch:
 
     post: PostCard
     replies: list["Branch"] = field(default_factory=list)
-
-
-def self_of(card: ActorCard) -> Self:
-    """Return the name in use as pages show it."""
-    return Self(card.id, card.name, card.handle, mark_for(card.uri, card.name))
 
 
 def who(card: ActorCard, me: int | None = None, role: str | None = None, language: str = "en") -> Who:
@@ -104,16 +110,22 @@ def group_path(group: GroupView) -> str:
     return f"/@{group.card.handle}" if group.card.local and group.audience == "public" else f"/groups/{group.id}"
 
 
+def deeds_path(group: GroupView) -> str:
+    """Return where forms about a group go: always by its number."""
+    return f"/groups/{group.id}"
+
+
 def post_path(post: PostView) -> str:
     """Return where a post is found here."""
     return f"{group_path(post.group)}/{post.id}"
 
 
-def group_card(group: GroupView, now: datetime, language: str, *, members: int | None = None) -> GroupCard:
-    """Return a group as pages show it; `members` is given only to those who may know the number."""
+def group_card(group: GroupView, now: datetime, language: str) -> GroupCard:
+    """Return a group as pages show it; how many belong to it is never told."""
     return GroupCard(
         id=group.id,
         path=group_path(group),
+        deeds=deeds_path(group),
         title=group.card.name,
         address=f"@{group.card.handle}@{group.card.host}",
         about=Markup(group.card.summary),  # noqa: S704 - sanitised by groups.content before it was stored
@@ -126,7 +138,6 @@ def group_card(group: GroupView, now: datetime, language: str, *, members: int |
         keep_words=wording.keep_words(group, language),
         join_words=wording.join_words(group, language),
         audience_line=wording.audience_line(group, now, language),
-        size_words="" if members is None else wording.members_words(members, language),
     )
 
 
@@ -138,12 +149,12 @@ def post_card(post: PostView, standing: Standing, me: int | None, *, answers: st
     return PostCard(
         id=post.id,
         path=post_path(post),
+        deeds=f"{deeds_path(post.group)}/{post.id}",
         author=who(post.author, me),
         title=post.title,
         note=post.note,
         html=Markup(post.html),  # noqa: S704 - sanitised by groups.content before it was stored
         excerpt=_shortened(text, EXCERPT_CHARACTERS) if len(text) > LONG_CHARACTERS else "",
-        headline=post.title or post.note or _shortened(text, HEADLINE_CHARACTERS) or "…",
         created=post.received_at,
         edited=post.edited_at,
         ends=post.expires_at,
@@ -154,8 +165,17 @@ def post_card(post: PostView, standing: Standing, me: int | None, *, answers: st
         may_reply=signed_in and bool(may(Act.REPLY, standing)),
         may_support=signed_in and not post.mine and bool(may(Act.REACT, standing)),
         may_edit=post.mine and bool(may(Act.EDIT, standing, target)),
+        only_named=post.audience == "direct",
         may_delete=signed_in and bool(may(Act.DELETE, standing, target)),
     )
+
+
+def line(post: PostView, me: int | None, language: str) -> Line:
+    """Return a post in one line: its title, its content note, or its first words where neither is there."""
+    text = _shortened(SPACE.sub(" ", text_of(post.html)).strip(), HEADLINE_CHARACTERS)
+    noted = words(language)("Content note: %(note)s") % {"note": post.note} if post.note else ""
+    headline = post.title or noted or text or "…"
+    return Line(post_path(post), headline, who(post.author, me), post.received_at, post.replies_count)
 
 
 def branches(thread: Thread, standing: Standing, me: int | None) -> list[Branch]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from babel.units import format_unit
 
 from groups.views import GroupView
-from web.rendering import readable_day, translations, words
+from web.rendering import readable_day, words
 
 Say = Callable[[str], str]
 
@@ -97,9 +97,3 @@ def audience_line(group: GroupView, now: datetime, language: str) -> str:
     if not group.card.local:
         return words(language)(ELSEWHERE) % {"host": group.card.host, "day": day}
     return words(language)(COMPOSER[group.audience]) % {"day": day}
-
-
-def members_words(members: int, language: str) -> str:
-    """Say how many members a group has, to somebody who may know."""
-    said = translations(language).ungettext("%(num)s member", "%(num)s members", members)
-    return said % {"num": members}

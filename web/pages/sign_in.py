@@ -1,0 +1,133 @@
+"""Signing in with a password or a link, and signing out."""
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from privacy.accounts import Credentials, authenticate, consume_sign_in_link, find_for_sign_in
+from privacy.errors import SignInRefused
+from privacy.unit_of_work import UnitOfWork
+from web.attempts import TooManyTries
+from web.middleware import CLEAR_BROWSER
+from web.pages.framing import Needs, Pages
+from web.pages.home import registration_words
+from web.sessions import close_session, new_session_token, open_session
+from web.visitors import Visitor, safe_path
+
+MAX_TYPED = 1_000
+
+
+def routes(pages: Pages) -> list[BaseRoute]:
+    """Return the routes of this module."""
+    return [
+        pages.route("/sign-in", ask, needs=Needs.NOTHING),
+        pages.route("/sign-in", sign_in, needs=Needs.NOTHING, verb="POST"),
+        pages.route("/sign-in/{token}", ask_with_link, needs=Needs.NOTHING),
+        pages.route("/sign-in/{token}", sign_in_with_link, needs=Needs.NOTHING, verb="POST"),
+        pages.route("/sign-out", ask_to_sign_out, needs=Needs.VISIT),
+        pages.route("/sign-out", sign_out, needs=Needs.NOTHING, verb="POST"),
+        pages.route("/signed-out", signed_out, needs=Needs.NOTHING),
+    ]
+
+
+async def ask(asking: Visitor) -> Response:
+    """Show the form for name and password; who is signed in is taken on, unless they are to sign in once more."""
+    onward = safe_path(asking.request.query_params.get("next", ""))
+    if asking.signed_in and asking.request.query_params.get("again") != "yes":
+        return asking.go(onward)
+    return _form(asking, onward)
+
+
+async def sign_in(asking: Visitor) -> Response:
+    """Sign in with name and password; what was wrong is never said (S-802)."""
+    form = await asking.form()
+    name, password = form.line("name")[:MAX_TYPED], form.secret("password")
+    onward = safe_path(form.line("next"))
+    address = asking.request.client.host if asking.request.client else ""
+    try:
+        asking.attempts.count(address, name)
+        account_id = await _account_of(asking, name, password)
+    except TooManyTries as error:
+        return _form(asking, onward, name, error.public, 429)
+    except SignInRefused as error:
+        return _form(asking, onward, name, error.public, 422)
+    asking.attempts.forgive(address, name)
+    return await begin_visit(asking, account_id, onward, shared=form.ticked("shared"))
+
+
+async def ask_with_link(asking: Visitor) -> Response:
+    """Show the one button that uses a sign-in link up; looking at it changes nothing."""
+    values = {"action": asking.request.url.path, "errors": {}}
+    return asking.page("sign_in_link.html", asking.say("Sign in"), values)
+
+
+async def sign_in_with_link(asking: Visitor) -> Response:
+    """Sign in with a link, once."""
+    await asking.form()
+    token = str(asking.request.path_params["token"])
+    try:
+        account_id = await asking.context.database.write(consume_sign_in_link, token)
+    except SignInRefused:
+        sentence = asking.say(
+            "This link does not work any more. Ask for a new one, or start the site again if it is yours."
+        )
+        values = {"action": "", "errors": {"": sentence}}
+        return asking.page("sign_in_link.html", asking.say("Error: Sign in"), values, status=422)
+    return await begin_visit(asking, account_id, "/", shared=False)
+
+
+async def ask_to_sign_out(asking: Visitor) -> Response:
+    """Show the button that ends the visit."""
+    return asking.page("sign_out.html", asking.say("Sign out"), {})
+
+
+async def sign_out(asking: Visitor) -> Response:
+    """End the visit, and have the browser forget it (S-715)."""
+    await asking.form()
+    if asking.presence is not None:
+        await asking.context.database.write(close_session, asking.presence.visit.token)
+        asking.presence = None
+    response = asking.go("/signed-out")
+    asking.cookies.drop_all(response)
+    response.headers["Clear-Site-Data"] = CLEAR_BROWSER
+    return response
+
+
+async def signed_out(asking: Visitor) -> Response:
+    """Say that the visit has ended."""
+    return asking.page("signed_out.html", asking.say("You are signed out"), {})
+
+
+async def begin_visit(
+    asking: Visitor, account_id: int, onward: str, *, shared: bool, persona_id: int | None = None
+) -> Response:
+    """Sign the browser in under a new session, whatever it held before (S-805), and take it on."""
+    before = None if asking.presence is None else asking.presence.visit.token
+    token = new_session_token(shared=shared)
+    await asking.context.database.write(change_session, account_id, token, before)
+    asking.presence = None
+    response = asking.go(onward)
+    asking.cookies.sign_in(response, token, persona_id)
+    return response
+
+
+def change_session(uow: UnitOfWork, account_id: int, token: str, before: str | None) -> None:
+    """Open a session, and close the one that the browser had."""
+    if before is not None:
+        close_session(uow, before)
+    open_session(uow, account_id, token)
+
+
+async def _account_of(asking: Visitor, name: str, password: str) -> int:
+    found: Credentials | None = await asking.context.database.read(find_for_sign_in, name)
+    return await asking.context.in_pool(authenticate, found, password)
+
+
+def _form(asking: Visitor, onward: str, name: str = "", fault: str = "", status: int = 200) -> Response:
+    values = {
+        "next": "" if onward == "/" else onward,
+        "values": {"name": name, "shared": False},
+        "registration_words": registration_words(asking),
+        "errors": {"password": asking.say(fault)} if fault else {},
+    }
+    title = asking.say("Error: Sign in") if fault else asking.say("Sign in")
+    return asking.page("sign_in.html", title, values, status=status)
