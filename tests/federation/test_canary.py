@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.federation.scripted import ScriptedHost
-from tests.served import ServedNode, postgres_database, postgres_files, until
+from tests.served import ServedNode, new_database, until
 
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 
@@ -20,7 +20,7 @@ ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 @pytest.fixture(params=["sqlite", "postgresql"])
 def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServedNode]:
     """A served node, with a foreign member whose server is away, so that what is sent to it waits in the queue."""
-    url = postgres_database() if request.param == "postgresql" else None
+    url = new_database(request.param, request)
     with ScriptedHost("127.0.0.12") as host:
         served = ServedNode(tmp_path, host="127.0.0.13", peers=[host.authority], database_url=url)
         with served:
@@ -53,7 +53,6 @@ def places_of(word: str, *roots: Path) -> list[str]:
 
 
 def test_a_canary_is_found_nowhere_and_ends(node: ServedNode) -> None:
-    roots = [node.home, *postgres_files()]
     canary, note = f"canary-{secrets.token_hex(12)}", f"warning-{secrets.token_hex(12)}"
     with node.api(node.owner) as api:
         group = api.get("/api/v1/accounts/lookup", params={"acct": "hearth"}).json()["id"]
@@ -66,8 +65,8 @@ def test_a_canary_is_found_nowhere_and_ends(node: ServedNode) -> None:
         assert canary in api.get(f"/api/v1/statuses/{first['id']}").json()["content"]
         assert node.waiting() > 0, "nothing waits in the queue"
         # The honest control: what is meant to be readable is found by the same search.
-        assert places_of(f"127.0.0.13:{node.port}", *roots) != []
-        assert places_of(canary, *roots) == places_of(note, *roots) == []
+        assert places_of(f"127.0.0.13:{node.port}", *node.files()) != []
+        assert places_of(canary, *node.files()) == places_of(note, *node.files()) == []
 
         end(node)
         for address in (f"/api/v1/statuses/{first['id']}", f"/api/v1/statuses/{first['id']}/context"):
@@ -78,7 +77,7 @@ def test_a_canary_is_found_nowhere_and_ends(node: ServedNode) -> None:
     asked = httpx.get(first["uri"], headers={"Accept": "application/activity+json"})
     assert (asked.status_code in (404, 410), canary in asked.text) == (True, False)
     assert keys_of_posts(node) == []
-    assert places_of(canary, *roots) == []
+    assert places_of(canary, *node.files()) == []
 
 
 def end(node: ServedNode) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.federation.scripted import Json, ScriptedHost
-from tests.served import ServedNode, postgres_database, until
+from tests.served import ServedNode, new_database, until
 
 ROUNDS = 10
 SENDERS = 4
@@ -135,11 +135,13 @@ def begun(node: ServedNode, host: ScriptedHost) -> Story:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_nothing_answered_for_is_lost_and_nothing_is_shown_twice(database: str, tmp_path: Path) -> None:
-    database_url = postgres_database() if database == "postgresql" else None
+def test_nothing_answered_for_is_lost_and_nothing_is_shown_twice(
+    database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = new_database(database, request)
     with (
         ScriptedHost("127.0.0.6") as host,
-        ServedNode(tmp_path, host="127.0.0.5", peers=[host.authority], database_url=database_url) as node,
+        ServedNode(tmp_path, host="127.0.0.5", peers=[host.authority], database_url=url) as node,
     ):
         story = begun(node, host)
         for number in range(ROUNDS):

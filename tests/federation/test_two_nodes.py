@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.served import ServedNode, free_port, postgres_database, until
+from tests.served import ServedNode, free_port, new_database, until
 
 Json = dict[str, Any]
 
@@ -76,7 +76,7 @@ def journey(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journey]
                     host=host,
                     port=port,
                     peers=[f"{other}:{ports[other]}" for other in ports if other != host],
-                    database_url=postgres_database() if request.param == "postgresql" else None,
+                    database_url=new_database(request.param, request),
                 )
             )
             for host, port in ports.items()

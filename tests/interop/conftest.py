@@ -6,7 +6,7 @@ import pytest
 
 from tests.interop.browser import Person
 from tests.interop.fedify import FedifyPeer
-from tests.served import ServedNode, postgres_database
+from tests.served import ServedNode, new_database
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +25,10 @@ def federated(
     request: pytest.FixtureRequest, peer: FedifyPeer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServedNode]:
     """A served node that may reach the foreign peer."""
-    database_url = postgres_database() if request.param == "postgresql" else None
+    url = new_database(request.param, request)
     peers = [peer.authority(site) for site in range(len(peer.sites))]
     home = tmp_path_factory.mktemp("federated")
-    with ServedNode(home, host="127.0.0.4", peers=peers, database_url=database_url) as node:
+    with ServedNode(home, host="127.0.0.4", peers=peers, database_url=url) as node:
         yield node
 
 
