@@ -85,13 +85,10 @@ def notifications_of(
     where = [_alive(uow, persona_id), NOTIFICATIONS.c.kind.not_in(excluded)]
     if kinds is not None:
         where.append(NOTIFICATIONS.c.kind.in_(kinds))
-    for bound, condition in (
-        (page.max_id, NOTIFICATIONS.c.number < page.max_id),
-        (page.since_id, NOTIFICATIONS.c.number > page.since_id),
-        (page.min_id, NOTIFICATIONS.c.number > page.min_id),
-    ):
-        if bound is not None:
-            where.append(condition)
+    if page.max_id is not None:
+        where.append(NOTIFICATIONS.c.number < page.max_id)
+    newer_than = [bound for bound in (page.since_id, page.min_id) if bound is not None]
+    where += [NOTIFICATIONS.c.number > bound for bound in newer_than]
     order = NOTIFICATIONS.c.number.asc() if page.min_id is not None else NOTIFICATIONS.c.number.desc()
     visible = or_(NOTIFICATIONS.c.post_id.is_(None), visible_to(Onlooker(persona_id), uow.now))
     query = (
