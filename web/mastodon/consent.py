@@ -158,7 +158,8 @@ async def consent_page(guest: Visitor, wanted: Asked, sent: Mapping[str, str], n
         "origin": shown_origin(wanted.redirect_uri),
         "scopes": wanted.scopes,
         "choices": options,
-        "chosen": options[0].value if len(options) == 1 else "",
+        # With several names the person chooses: one that is chosen for them would sooner or later be the wrong one.
+        "chosen": options[0].value if len(guest.presence.personas) == 1 else "",
         "sent": {name: value for name, value in sent.items() if value},
         "more_names": len(names) < len(guest.presence.personas),
     }
