@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OPEN_PATHS = ("/api/", "/.well-known/", "/nodeinfo/")
+OPEN_PATHS = ("/api/", "/.well-known/", "/nodeinfo/", "/static/avatar-", "/static/header.")
 OPEN_ENDPOINTS = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/nodeinfo"})
 VERBS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 USUAL_FIELDS = "Authorization, Content-Type, Idempotency-Key"

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 
 from web.context import WebContext
+from web.mastodon import routes as mastodon
 from web.pages import groups, home, invites, members, posts, profiles, settings, sign_in
 from web.pages.framing import Pages, fault_page, wants_html
 from web.static_files import StaticFiles
@@ -18,6 +19,7 @@ def routes(context: WebContext) -> list[BaseRoute]:
     pages = Pages(context)
     return [
         Mount("/static", StaticFiles()),
+        *mastodon.routes(context),
         *home.routes(pages),
         *sign_in.routes(pages),
         *settings.routes(pages),

@@ -4,11 +4,9 @@ A method says what it needs in `Method`; everything that is the same for all of 
 forget it: the token and its scopes (S-414), the limits, the parameters, and errors as `{"error": …}`.
 """
 
-import asyncio
-import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,7 +16,6 @@ from starlette.responses import Response
 
 from groups.errors import Invalid, NotAllowed, NotFound
 from groups.views import ANYONE, Page, Viewer
-from privacy.clock import utc_now
 from privacy.errors import PublicError
 from privacy.unit_of_work import UnitOfWork
 from web.context import WebContext
@@ -134,8 +131,7 @@ class Call:
 
     async def in_pool(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that computes beside the event loop (I12)."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.context.pool, functools.partial(work, *args, **kwargs))
+        return await self.context.in_pool(work, *args, **kwargs)
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -204,7 +200,7 @@ class Frame:
         left = self.buckets.take("general", key, general)
         if left.is_allowed and method.rate is not None:
             left = self.buckets.take(method.path, key, method.rate)
-        told = limit_headers(left)
+        told = limit_headers(left, self.context.clock())
         if not left.is_allowed:
             raise Refused(429, TOO_MANY, {**told, "retry-after": str(int(left.wait) + 1)})
         return told
@@ -216,9 +212,9 @@ def bearer_token(request: Request) -> str | None:
     return token.strip() or None if kind.lower() == "bearer" else None
 
 
-def limit_headers(left: Allowance) -> dict[str, str]:
+def limit_headers(left: Allowance, now: datetime) -> dict[str, str]:
     """Return the three fields by which an app knows how often it may still ask."""
-    reset = utc_now() + timedelta(seconds=left.full_in)
+    reset = now + timedelta(seconds=left.full_in)
     return {
         "x-ratelimit-limit": str(left.limit),
         "x-ratelimit-remaining": str(left.remaining),
