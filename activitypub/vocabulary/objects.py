@@ -280,7 +280,7 @@ def _attachments(document: Document) -> tuple[Attachment, ...]:
 def _attachment(entry: Document) -> Attachment | None:
     kind = entry.get("type")
     url = base.shown_uri(entry.get("url") or entry.get("href"))
-    if kind not in ATTACHMENT_TYPES or url is None:
+    if type(kind) is not str or kind not in ATTACHMENT_TYPES or url is None:
         return None
     focal_point = entry.get("focalPoint")
     return Attachment(

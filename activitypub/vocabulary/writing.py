@@ -343,21 +343,11 @@ def _collection(collection: Collection) -> list[Part]:
 
 
 # Lemmy refuses some of these without `cc`; both lists go out even when they are empty.
-_ALWAYS_ADDRESSED = (
-    acts.Create,
-    acts.Update,
-    acts.Delete,
-    acts.Undo,
-    acts.Announce,
-    acts.Block,
-    acts.Lock,
-    acts.Add,
-    acts.Remove,
-)
+_ALWAYS_ADDRESSED = {"Create", "Update", "Delete", "Undo", "Announce", "Block", "Lock", "Add", "Remove"}
 
 
 def _activity(activity: acts.Activity) -> list[Part]:
-    always = isinstance(activity, _ALWAYS_ADDRESSED)
+    always = activity.type in _ALWAYS_ADDRESSED
     return [
         ("id", activity.id),
         ("type", activity.type),

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from activitypub.errors import ForeignOrigin, MalformedActivity
+from activitypub.errors import ForeignOrigin, MalformedActivity, RemoteError
 from activitypub.strict_json import loads_strict
 from activitypub.vocabulary.activities import (
     Accept,
@@ -27,6 +29,7 @@ from activitypub.vocabulary.base import PUBLIC, Object
 from activitypub.vocabulary.collections import Collection
 from activitypub.vocabulary.objects import Note, Option, Question, Tombstone, Unknown
 from activitypub.vocabulary.reading import parse
+from activitypub.vocabulary.writing import to_document
 from tests.vectors.outcomes import SAMPLES as REAL_SAMPLES
 from tests.vectors.outcomes import TABLE, outcomes
 
@@ -463,6 +466,14 @@ class TestShownFields:
     def test_tags_that_are_none(self, tag: Any) -> None:
         assert note(tag=tag).tags == ()
 
+    @pytest.mark.parametrize("kind", [None, 7, ["Image"], {"Image": 1}, "Poem"])
+    def test_attachments_of_no_known_type(self, kind: Any) -> None:
+        assert (
+            note(attachment=[{"type": kind, "url": GROUP}, {"type": "Image", "url": GROUP}]).attachments[0].type
+            == "Image"
+        )
+        assert len(note(attachment={"type": kind, "url": GROUP}).attachments) == 0
+
     def test_lists_are_bounded(self) -> None:
         many = [{"type": "Image", "url": f"https://peer.example/{number}"} for number in range(200)]
         assert len(note(attachment=many).attachments) == 16
@@ -611,6 +622,50 @@ class TestKeysAndCapabilities:
         assert isinstance(server, Application)
         assert server.speaks_rfc9421
         assert not actor(generator="https://peer.example/actor").speaks_rfc9421
+
+
+def scrambled(draw: st.DrawFn, value: Any) -> Any:
+    """Replace something within a document by something else."""
+    if isinstance(value, dict) and value and draw(st.integers(0, 4)):
+        name = draw(st.sampled_from(sorted(value)))
+        return {**value, name: scrambled(draw, value[name])}
+    if isinstance(value, list) and value and draw(st.booleans()):
+        return [scrambled(draw, value[0]), *value[1:]]
+    return draw(NONSENSE)
+
+
+NONSENSE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", ANA, "x", "Note"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["id", "type", "url", "href", "name", "items", "@value", "@context"]), inner, max_size=3
+        )
+    ),
+    max_leaves=5,
+)
+DOCUMENTS = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(SAMPLES.rglob("*.json"))]
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_scrambled_documents_are_read_or_refused_and_never_fail_otherwise(data: st.DataObject) -> None:
+    document = data.draw(st.sampled_from(DOCUMENTS))
+    for _ in range(data.draw(st.integers(1, 3))):
+        document = {
+            **document,
+            **data.draw(st.composite(scrambled)(document).filter(lambda found: isinstance(found, dict))),
+        }
+    try:
+        thing = parse(document)
+    except RemoteError:
+        return
+    assert thing.id is not None
+    assert isinstance(to_document(thing) if not isinstance(thing, Unknown) else {}, dict)
 
 
 def test_repr_shows_no_words_that_people_wrote() -> None:
