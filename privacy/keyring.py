@@ -94,6 +94,15 @@ class Keyring:
         with self._lock:
             self._connection.close()
 
+    def is_alive(self) -> bool:
+        """Tell whether the store answers."""
+        try:
+            with self._lock:
+                self._connection.execute("SELECT name FROM misc LIMIT 1").fetchall()
+        except sqlite3.Error:
+            return False
+        return True
+
     def take_slots(self, count: int, now: datetime) -> list[tuple[int, bytes]]:
         """Make so many object secrets in one commit and return them with their slots, ascending."""
         secrets = [os.urandom(SECRET_BYTES) for _ in range(count)]

@@ -30,6 +30,8 @@ VERSION = b"\x01"
 PAD_BYTES = 256
 SLOT_BATCH = 256
 SLOTS_LOW = 64
+POOL_LIFE = timedelta(hours=12)
+"""How long slots wait to be handed out: half as long as what no row names is left alone by the sweep."""
 CACHE_SECONDS = 60.0
 CACHE_ENTRIES = 2_000
 SHORT_LIFE = timedelta(days=30)
@@ -78,6 +80,7 @@ class Vault:
         """Stand on a keyring; `monotonic` gives the seconds by which cached keys age."""
         self._keyring = keyring
         self._pool: deque[tuple[int, bytes]] = deque()
+        self._pool_from: datetime | None = None
         self._keys = _AgingCache[int](monotonic)
         self._subjects = _AgingCache[int](monotonic)
         self._buckets = _AgingCache[str](monotonic)
@@ -189,6 +192,10 @@ class Vault:
         self._buckets.drop(buckets)
         self._named.drop(names)
 
+    def tomb(self, kind: str, erased_id: int) -> Tomb:
+        """Return the mark that is left of something erased: a keyed hash of what it was."""
+        return Tomb(self.mac("tomb", kind.encode(), str(erased_id).encode()), kind)
+
     @property
     def keyring(self) -> Keyring:
         """The store below, for the sweeps."""
@@ -197,15 +204,20 @@ class Vault:
     # ── the pool of object secrets ───────────────────────────────────────────────────────────────────────────────────
 
     def refill(self, now: datetime) -> None:
-        """Take another batch of object secrets when few are left; called outside any transaction."""
+        """Take another batch of object secrets when few are left or those are old; called outside any transaction."""
+        if self._pool_from is not None and not timedelta(0) <= now - self._pool_from < POOL_LIFE:
+            # The sweep is about to take these for slots that no row names: what was sealed under one would be lost.
+            self._pool.clear()
         if len(self._pool) < SLOTS_LOW:
+            if not self._pool:
+                self._pool_from = now
             self._pool.extend(self._keyring.take_slots(SLOT_BATCH, now))
 
     def _take(self, now: datetime) -> tuple[int, bytes]:
         try:
             slot, secret = self._pool.popleft()
         except IndexError:
-            self._pool.extend(self._keyring.take_slots(SLOT_BATCH, now))
+            self.refill(now)
             return self._take(now)
         self._keys.put(slot, secret)
         return slot, secret
