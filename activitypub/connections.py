@@ -1,6 +1,7 @@
 """Connections that go to vetted addresses only: the lower half of `egress`, and used by nobody else."""
 
 import asyncio
+import functools
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -113,6 +114,7 @@ def make_session(
     )
 
 
+@functools.cache
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """Verify certificate and host name, against the system's roots and one more; TLS 1.2 or newer.
 

@@ -167,7 +167,7 @@ def test_s_104_covering_an_absent_field() -> None:
         (timedelta(days=365), False),
     ],
 )
-def test_s_105_the_window(age: timedelta, fits: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_s_105_the_window(age: timedelta, fits: bool) -> None:
     request = request_with(signed_post(now=NOW - age))
     if fits:
         cavage.verify(request, PUBLIC, NOW)

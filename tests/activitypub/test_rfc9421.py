@@ -162,7 +162,7 @@ def test_a_path_without_its_query_is_not_the_whole_target() -> None:
         (timedelta(minutes=-5, seconds=-1), False),
     ],
 )
-def test_s_105_the_window(age: timedelta, fits: bool) -> None:  # noqa: FBT001 - a column of the table
+def test_s_105_the_window(age: timedelta, fits: bool) -> None:
     request = request_with(as_headers(signed_post(now=NOW - age)))
     if fits:
         rfc9421.verify(request, RSA_KEY.public_key(), NOW)

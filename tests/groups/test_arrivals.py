@@ -1,0 +1,442 @@
+"""What comes in from other servers, by each kind of activity: what it does when it is honest, and that it does nothing
+when it is not."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from activitypub import actors
+from activitypub.errors import FederationError, NeedsObject
+from activitypub.models import Delivery, OutboxItem, Peer
+from activitypub.ports import Arrival
+from activitypub.uris import Uris
+from activitypub.vocabulary.reading import parse
+from groups import composing, membership, posting, timelines
+from groups.errors import GroupsError
+from groups.federation import inbox_routes
+from groups.models import Membership, PersonFollow, Post, Reaction
+from groups.places import standing_of
+from groups.views import Page, Viewer
+from node.database import ThreadedDatabase
+from privacy.unit_of_work import UnitOfWork, table_of
+from tests.clock import MovableClock
+from tests.factories import make_group, make_member, make_persona, make_remote_actor
+
+PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
+CONTEXT = "https://www.w3.org/ns/activitystreams"
+POSTS, REACTIONS, DELIVERIES = table_of(Post), table_of(Reaction), table_of(Delivery)
+SAM = "https://far.example/users/sam"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Scene:
+    """A public group here with its owner, a remote member, and a way to hand activities to their handlers."""
+
+    def __init__(self, database: ThreadedDatabase, uris: Uris, audience: str = "public") -> None:
+        self.database, self.uris = database, uris
+        self.routes = inbox_routes(uris)
+        self.owner = database.write_now(make_persona, uris, "owner")
+        self.group = database.write_now(
+            make_group, uris, "grief", owner_id=self.owner, audience=audience, join_rule="open"
+        )
+        self.sam = database.write_now(make_remote_actor, "sam", "far.example")
+        self.group_uri = self.uri_of(self.group)
+
+    def uri_of(self, actor_id: int) -> str:
+        """Return an actor's address."""
+        view = self.database.read_now(actors.actor_by_id, actor_id)
+        assert view is not None
+        return view.uri
+
+    def join(self, actor_id: int, **columns: Any) -> None:
+        """Make an actor a member."""
+        self.database.write_now(make_member, self.group, actor_id, **columns)
+
+    def receive(
+        self,
+        sender_id: int,
+        document: dict[str, Any],
+        fetched: Mapping[str, Any] = NOTHING,
+        unavailable: frozenset[str] = frozenset(),
+    ) -> None:
+        """Prepare an activity and hand it to its handler, as the inbox does; refusals are raised."""
+        activity = parse({"@context": CONTEXT, **document})
+        route = self.routes.by_type[type(activity)]
+        prepared = route.prepare(activity)
+        ready = {
+            uri: self.routes.prepare_fetched(parse({"@context": CONTEXT, **other}), other)
+            for uri, other in fetched.items()
+        }
+
+        def handle(uow: UnitOfWork) -> None:
+            sender = actors.actor_by_id(uow, sender_id)
+            assert sender is not None
+            route.handle(uow, Arrival(sender, None, uow.now, ready, unavailable), prepared)
+
+        self.database.write_now(handle)
+
+    def refuses(self, sender_id: int, document: dict[str, Any]) -> None:
+        """Hold an activity to having no effect, whether it is refused or passed over."""
+        before = self.count(POSTS), self.count(DELIVERIES)
+        try:
+            self.receive(sender_id, document)
+        except (FederationError, GroupsError):
+            pass
+        assert (self.count(POSTS), self.count(DELIVERIES)) == before
+
+    def count(self, table: Any) -> int:
+        """Return how many rows a table has."""
+        return self.database.read_now(
+            lambda uow: uow.connection.execute(select(func.count()).select_from(table)).scalar_one()
+        )
+
+    def texts(self, viewer: int | None = None) -> list[str]:
+        """Return what a viewer reads in the group, newest first."""
+        page = self.database.read_now(timelines.group_timeline, Viewer(viewer), self.group, Page())
+        return [post.html for post in page]
+
+    def queued(self) -> list[tuple[str, str]]:
+        """Return (kind, inbox) of what waits to be sent, in order."""
+        items = table_of(OutboxItem)
+        query = select(items.c.kind, DELIVERIES.c.inbox).join(items, items.c.id == DELIVERIES.c.outbox_id)
+        rows = self.database.read_now(lambda uow: uow.connection.execute(query.order_by(DELIVERIES.c.id)).fetchall())
+        return [(row.kind, row.inbox) for row in rows]
+
+
+@pytest.fixture
+def scene(database: ThreadedDatabase, uris: Uris) -> Scene:
+    """A public group with a remote member called sam."""
+    made = Scene(database, uris)
+    made.join(made.sam)
+    return made
+
+
+def note(scene: Scene, number: int = 1, author: str = SAM, **fields: Any) -> dict[str, Any]:
+    """Return a Note of sam's that mentions the group."""
+    return {
+        "id": f"{author}/notes/{number}",
+        "type": "Note",
+        "attributedTo": author,
+        "content": f"<p>words {number}</p>",
+        "to": [PUBLIC],
+        "cc": [scene.group_uri],
+        "tag": [{"type": "Mention", "href": scene.group_uri, "name": "@grief@kin.example"}],
+    } | fields
+
+
+def create(scene: Scene, number: int = 1, author: str = SAM, **fields: Any) -> dict[str, Any]:
+    """Return the Create of that Note."""
+    inner = note(scene, number, author, **fields)
+    return {
+        "id": f"{author}/creates/{number}", "type": "Create", "actor": author, "to": inner["to"], "cc": inner["cc"],
+        "object": inner,
+    }  # fmt: skip
+
+
+def activity(kind: str, target: Any, number: int = 1, actor: str = SAM) -> dict[str, Any]:
+    """Return some other activity of sam's."""
+    return {"id": f"{actor}/{kind.lower()}/{number}", "type": kind, "actor": actor, "object": target, "to": [PUBLIC]}
+
+
+def test_a_member_elsewhere_posts_into_the_group(scene: Scene) -> None:
+    """It is stored once, read by all, and announced to the members on other servers by its id."""
+    other = scene.database.write_now(make_remote_actor, "kim", "near.example")
+    scene.join(other)
+    scene.receive(scene.sam, create(scene))
+    scene.receive(scene.sam, create(scene))
+    assert scene.texts() == ["<p>words 1</p>"]
+    assert ("Announce", "https://near.example/inbox") in scene.queued()
+    assert scene.count(POSTS) == 1
+
+
+def test_what_it_brings_is_sanitised(scene: Scene) -> None:
+    """Nothing but text comes through."""
+    scene.receive(scene.sam, create(scene, content="<p onclick=x>a<script>b</script></p><img src=//x>"))
+    assert scene.texts() == ["<p>a</p>"]
+
+
+@pytest.mark.parametrize("state", [None, "pending", "left", "removed", "banned"])
+def test_only_members_post_in(database: ThreadedDatabase, uris: Uris, state: str | None) -> None:
+    """Strangers, those who wait, those who left and those who were shown out are refused; members are not (S-315)."""
+    scene = Scene(database, uris)
+    if state is not None:
+        scene.join(scene.sam, state=state)
+    scene.refuses(scene.sam, create(scene))
+    kim = scene.database.write_now(make_remote_actor, "kim", "near.example")
+    scene.join(kim)
+    scene.receive(kim, create(scene, author="https://near.example/users/kim"))
+    assert len(scene.texts()) == 1
+
+
+def test_nobody_posts_for_another(scene: Scene) -> None:
+    """A post whose author is not its sender is refused, be it of the same server or another (S-202, S-203)."""
+    scene.refuses(scene.sam, create(scene) | {"object": note(scene, attributedTo="https://far.example/users/other")})
+    scene.refuses(scene.sam, create(scene) | {"object": note(scene, attributedTo="https://near.example/users/kim")})
+    scene.receive(scene.sam, create(scene))
+    assert len(scene.texts()) == 1
+
+
+def test_an_edit_by_the_author_takes_effect_once(scene: Scene) -> None:
+    """A newer edit replaces the words; an older one that comes late, or one by a sibling, does not (S-210, S-211)."""
+    scene.receive(scene.sam, create(scene))
+    newer = note(scene, content="<p>second</p>", updated="2026-11-23T13:00:00Z")
+    older = note(scene, content="<p>first</p>", updated="2026-11-23T12:30:00Z")
+    scene.receive(scene.sam, activity("Update", newer, 1))
+    scene.receive(scene.sam, activity("Update", older, 2))
+    assert scene.texts() == ["<p>second</p>"]
+    sibling = scene.database.write_now(make_remote_actor, "eve", "far.example")
+    scene.join(sibling)
+    scene.refuses(sibling, activity("Update", note(scene, content="<p>forged</p>", updated="2026-11-23T14:00:00Z"), 3))
+    assert scene.texts() == ["<p>second</p>"]
+
+
+def test_a_delete_by_the_author_ends_the_post(scene: Scene) -> None:
+    """Only the author's Delete counts; afterwards the post does not come back (S-302, S-319)."""
+    scene.receive(scene.sam, create(scene))
+    eve = scene.database.write_now(make_remote_actor, "eve", "far.example")
+    scene.receive(eve, activity("Delete", f"{SAM}/notes/1", actor="https://far.example/users/eve"))
+    assert len(scene.texts()) == 1
+    scene.receive(scene.sam, activity("Delete", f"{SAM}/notes/1"))
+    assert scene.texts() == []
+    scene.receive(scene.sam, create(scene))
+    assert scene.texts() == []
+
+
+def test_a_delete_that_comes_first_wins(scene: Scene) -> None:
+    """A Create behind its Delete stores nothing; another post of the author is stored."""
+    scene.receive(scene.sam, activity("Delete", f"{SAM}/notes/1"))
+    scene.receive(scene.sam, create(scene))
+    scene.receive(scene.sam, create(scene, 2))
+    assert scene.texts() == ["<p>words 2</p>"]
+
+
+def test_a_reply_from_elsewhere_joins_its_thread(scene: Scene) -> None:
+    """It stands below what it answers, and the one who is answered gets news."""
+    form = composing.PostForm("hello", group_id=scene.group)
+    mine = scene.database.write_now(
+        posting.publish_post, scene.uris, scene.owner, composing.compose(scene.uris, form, {})
+    )
+    scene.receive(scene.sam, create(scene, inReplyTo=mine.uri))
+    thread = scene.database.read_now(timelines.thread, Viewer(scene.owner), mine.id)
+    assert [reply.html for reply in thread.descendants] == ["<p>words 1</p>"]
+
+
+def test_a_like_counts_once_and_is_taken_back_by_its_giver(scene: Scene) -> None:
+    """Undo works by the id of the Like, and by its object where a peer makes the id anew; never for another's."""
+    scene.receive(scene.sam, create(scene))
+    uri = f"{SAM}/notes/1"
+    scene.receive(scene.sam, activity("Like", uri))
+    scene.receive(scene.sam, activity("Like", uri, 2))
+    assert scene.count(REACTIONS) == 1
+    eve = scene.database.write_now(make_remote_actor, "eve", "far.example")
+    like = {"id": f"{SAM}/like/9", "type": "Like", "actor": SAM, "object": uri}
+    with pytest.raises(FederationError):
+        scene.receive(eve, activity("Undo", like, actor="https://far.example/users/eve"))
+    assert scene.count(REACTIONS) == 1
+    scene.receive(scene.sam, activity("Undo", like))
+    assert scene.count(REACTIONS) == 0
+
+
+def test_nobody_likes_what_it_cannot_see(database: ThreadedDatabase, uris: Uris) -> None:
+    """A Like of a post in a closed group by somebody outside has no effect (S-305); by a member it has."""
+    scene = Scene(database, uris, "followers")
+    kim = scene.database.write_now(make_remote_actor, "kim", "near.example")
+    scene.join(kim)
+    form = composing.PostForm("hello", group_id=scene.group)
+    mine = scene.database.write_now(
+        posting.publish_post, scene.uris, scene.owner, composing.compose(scene.uris, form, {})
+    )
+    scene.receive(scene.sam, activity("Like", mine.uri))
+    assert scene.count(REACTIONS) == 0
+    scene.receive(kim, activity("Like", mine.uri, actor="https://near.example/users/kim"))
+    assert scene.count(REACTIONS) == 1
+
+
+def test_a_follow_of_an_open_group_is_accepted_and_undone(database: ThreadedDatabase, uris: Uris) -> None:
+    """Follow makes a member and is answered at its inbox, again when repeated; Undo ends it."""
+    scene = Scene(database, uris)
+    scene.receive(scene.sam, activity("Follow", scene.group_uri))
+    scene.receive(scene.sam, activity("Follow", scene.group_uri, 2))
+    assert scene.database.read_now(standing_of, scene.group, scene.sam).takes_part
+    assert scene.queued() == [("Accept", f"{SAM}/inbox")] * 2
+    scene.receive(scene.sam, activity("Undo", f"{SAM}/follow/2"))
+    assert scene.database.read_now(standing_of, scene.group, scene.sam).state == "left"
+
+
+def test_a_follow_of_a_group_that_lets_in_waits(database: ThreadedDatabase, uris: Uris) -> None:
+    """Nothing is answered until somebody decides; then Accept goes out."""
+    scene = Scene(database, uris, "followers")
+    closed = scene.database.write_now(make_group, uris, "closed", owner_id=scene.owner, audience="followers")
+    scene.receive(scene.sam, activity("Follow", scene.uri_of(closed)))
+    assert scene.database.read_now(standing_of, closed, scene.sam).state == "pending"
+    assert scene.queued() == []
+    scene.database.write_now(membership.admit, uris, scene.owner, closed, scene.sam)
+    assert scene.queued() == [("Accept", f"{SAM}/inbox")]
+
+
+def test_a_group_that_nothing_leaves_cannot_be_followed(database: ThreadedDatabase, uris: Uris) -> None:
+    """A Follow of it is as if it were not there, and no answer goes out."""
+    scene = Scene(database, uris, "none")
+    scene.refuses(scene.sam, activity("Follow", scene.group_uri))
+    assert scene.database.read_now(standing_of, scene.group, scene.sam).state is None
+
+
+def test_following_a_persona_is_accepted_and_gives_nothing(scene: Scene) -> None:
+    """It is answered at once; no place in any group comes of it."""
+    before = scene.count(table_of(Membership))
+    scene.receive(scene.sam, activity("Follow", scene.uri_of(scene.owner)))
+    assert scene.queued() == [("Accept", f"{SAM}/inbox")]
+    assert scene.count(table_of(PersonFollow)) == 1
+    assert scene.count(table_of(Membership)) == before
+
+
+def remote_group(scene: Scene, **columns: Any) -> tuple[int, str]:
+    """Make a group elsewhere that the owner asked to join, and return it with the id of our Follow."""
+    club = scene.database.write_now(make_remote_actor, "club", "club.example", kind="Group")
+    scene.database.write_now(membership.request_to_join, scene.uris, scene.owner, club)
+    table = table_of(Membership)
+    query = select(table.c.follow_uri).where(table.c.group_id == club, table.c.actor_id == scene.owner)
+    follow_uri = scene.database.read_now(lambda uow: uow.connection.execute(query).scalar_one())
+    return club, follow_uri
+
+
+def test_only_the_group_that_was_asked_accepts(scene: Scene) -> None:
+    """An Accept by anybody else, or of a Follow that was never sent, changes nothing (S-303)."""
+    club, follow_uri = remote_group(scene)
+    scene.receive(scene.sam, activity("Accept", follow_uri))
+    assert scene.database.read_now(standing_of, club, scene.owner).state == "pending"
+    club_uri = "https://club.example/users/club"
+    scene.receive(club, activity("Accept", "https://kin.example/a/other", actor=club_uri))
+    assert scene.database.read_now(standing_of, club, scene.owner).state == "pending"
+    scene.receive(club, activity("Accept", follow_uri, actor=club_uri))
+    assert scene.database.read_now(standing_of, club, scene.owner).state == "active"
+    scene.receive(club, activity("Reject", follow_uri, actor=club_uri))
+    assert scene.database.read_now(standing_of, club, scene.owner).state == "removed"
+
+
+def joined_club(scene: Scene) -> int:
+    """Make a group elsewhere that the owner is in."""
+    club, follow_uri = remote_group(scene)
+    scene.receive(club, activity("Accept", follow_uri, actor="https://club.example/users/club"))
+    return club
+
+
+def club_texts(scene: Scene, club: int) -> list[str]:
+    """Return what the owner reads of the group elsewhere."""
+    return [post.html for post in scene.database.read_now(timelines.group_timeline, Viewer(scene.owner), club, Page())]
+
+
+def test_a_group_elsewhere_brings_its_posts(scene: Scene) -> None:
+    """What it announces is fetched from its own server; what the Announce embeds of others is not believed (S-304)."""
+    club = joined_club(scene)
+    club_uri = "https://club.example/users/club"
+    true = note(scene, 7, cc=[club_uri], tag=[])
+    forged = create(scene, 7, cc=[club_uri], tag=[], content="<p>forged</p>")
+    announce = activity("Announce", forged, actor=club_uri)
+    with pytest.raises(NeedsObject) as wish:
+        scene.receive(club, announce)
+    assert wish.value.uri == true["id"]
+    scene.receive(club, announce, {true["id"]: true})
+    assert club_texts(scene, club) == ["<p>words 7</p>"]
+
+
+def test_boosts_by_people_and_strange_groups_mean_nothing(scene: Scene) -> None:
+    """An Announce by a person, or by a group that nobody here is in, stores nothing and fetches nothing."""
+    other = scene.database.write_now(make_remote_actor, "noise", "noise.example", kind="Group")
+    scene.refuses(scene.sam, activity("Announce", f"{SAM}/notes/1"))
+    scene.refuses(other, activity("Announce", f"{SAM}/notes/1", actor="https://noise.example/users/noise"))
+    joined_club(scene)
+    assert scene.count(POSTS) == 0
+
+
+def test_a_group_withdraws_what_it_showed(scene: Scene) -> None:
+    """A Delete that the group announces ends the post here; another group's does not."""
+    club = joined_club(scene)
+    club_uri = "https://club.example/users/club"
+    true = note(scene, 7, cc=[club_uri], tag=[])
+    scene.receive(club, activity("Announce", true["id"], actor=club_uri), {true["id"]: true})
+    noise = scene.database.write_now(make_remote_actor, "noise", "noise.example", kind="Group")
+    scene.database.write_now(make_member, noise, scene.owner)
+    delete = activity("Delete", true["id"])
+    scene.receive(noise, activity("Announce", delete, 2, actor="https://noise.example/users/noise"))
+    assert len(club_texts(scene, club)) == 1
+    scene.receive(club, activity("Announce", delete, 3, actor=club_uri))
+    assert club_texts(scene, club) == []
+
+
+def test_a_private_post_to_a_public_group_is_not_spread(scene: Scene) -> None:
+    """It goes to those who look after the group, and to no other server."""
+    scene.receive(scene.sam, create(scene, to=[scene.group_uri], cc=[f"{scene.group_uri}/followers"]))
+    assert scene.texts() == []
+    home = scene.database.read_now(timelines.home_timeline, scene.owner, Page())
+    assert [post.audience for post in home] == ["direct"]
+    assert scene.queued() == []
+
+
+def test_a_direct_message_needs_a_group_that_both_share(database: ThreadedDatabase, uris: Uris) -> None:
+    """Between people of one group it arrives; from a stranger it does not."""
+    scene = Scene(database, uris)
+    message = {"to": [scene.uri_of(scene.owner)], "cc": [], "tag": []}
+    scene.refuses(scene.sam, create(scene, **message))
+    scene.join(scene.sam)
+    scene.receive(scene.sam, create(scene, **message))
+    found = scene.database.read_now(timelines.home_timeline, scene.owner, Page())
+    assert [post.html for post in found] == ["<p>words 1</p>"]
+    assert scene.texts() == []
+
+
+def test_a_reply_to_a_passed_on_note_answers_the_original(database: ThreadedDatabase, uris: Uris) -> None:
+    """Microblog members of a private group answer the group's own Note; the answer joins the real thread."""
+    scene = Scene(database, uris, "followers")
+    scene.join(scene.sam)
+    form = composing.PostForm("hello", group_id=scene.group)
+    mine = scene.database.write_now(
+        posting.publish_post, scene.uris, scene.owner, composing.compose(scene.uris, form, {})
+    )
+    assert scene.queued() == [("Create", f"{SAM}/inbox")]
+    answer = create(
+        scene, to=[scene.group_uri], cc=[f"{scene.group_uri}/followers"], inReplyTo=str(uris.reemission(mine.id))
+    )
+    scene.receive(scene.sam, answer)
+    thread = scene.database.read_now(timelines.thread, Viewer(scene.owner), mine.id)
+    assert [reply.html for reply in thread.descendants] == ["<p>words 1</p>"]
+
+
+def test_threadiverse_hosts_get_the_activity_itself(scene: Scene) -> None:
+    """Both forms go out, each to its class of host, and a Delete reaches both."""
+    lemmy = scene.database.write_now(make_remote_actor, "lee", "lemmy.example")
+    scene.join(lemmy)
+
+    def classify(uow: UnitOfWork) -> None:
+        values = {
+            "host": "lemmy.example", "delivery_class": "threadiverse", "level": "normal", "failures": 0,
+            "first_seen_on": uow.now,
+        }  # fmt: skip
+        uow.connection.execute(insert(table_of(Peer)).values(**values))
+
+    scene.database.write_now(classify)
+    scene.receive(scene.sam, create(scene))
+    assert sorted(scene.queued()) == [
+        ("Announce", "https://far.example/inbox"),
+        ("Announce", "https://lemmy.example/inbox"),
+    ]
+
+
+def test_the_end_of_a_remote_person_takes_its_words_along(scene: Scene) -> None:
+    """A Delete of the actor by itself ends its posts and its place."""
+    scene.receive(scene.sam, create(scene))
+    scene.receive(scene.sam, activity("Delete", SAM))
+    assert scene.texts() == []
+    assert scene.database.read_now(standing_of, scene.group, scene.sam).state == "left"
+
+
+def test_a_post_is_gone_at_its_end_without_any_sweep(scene: Scene, clock: MovableClock) -> None:
+    """Nobody reads it from that moment on, though no job has run (S-1107)."""
+    scene.receive(scene.sam, create(scene))
+    assert len(scene.texts()) == 1
+    clock.move(timedelta(days=90))
+    assert scene.texts() == []
