@@ -9,13 +9,17 @@ from starlette.routing import BaseRoute, Mount
 
 from web.context import WebContext
 from web.mastodon import routes as mastodon
-from web.pages import groups, home, invites, members, posts, profiles, settings, sign_in
+from web.mastodon.routes import routes as api_routes
+from web.pages import elsewhere, groups, home, invites, members, posts, profiles, settings, sign_in
 from web.pages.framing import Pages, fault_page, wants_html
 from web.static_files import StaticFiles
 
 
 def routes(context: WebContext) -> list[BaseRoute]:
-    """Return what people and their apps can ask for."""
+    """Return what people and their apps can ask for.
+
+    They stand before the routes for other servers: a page leaves aside whoever asks for a document of the protocol.
+    """
     pages = Pages(context)
     return [
         Mount("/static", StaticFiles()),
@@ -28,6 +32,8 @@ def routes(context: WebContext) -> list[BaseRoute]:
         *groups.routes(pages),
         *posts.routes(pages),
         *profiles.routes(pages),
+        *elsewhere.routes(pages),
+        *api_routes(context),
     ]
 
 

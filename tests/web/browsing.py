@@ -1,25 +1,22 @@
 """Browsers without scripts, in process: the faces of a node on a real database, and people who use them by hand."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from activitypub.context import FederationContext, FederationOptions
 from activitypub.uris import Uris
 from node.database import ThreadedDatabase
 from privacy import accounts
 from privacy.unit_of_work import UnitOfWork
-from privacy.vault import Vault
 from tests.clock import MovableClock
 from tests.factories import make_persona
 from tests.interop.browser import Form, Page
-from web.context import WebContext, WebOptions
+from tests.web.app_client import make_context
 from web.middleware import SecurityHeaders
 from web.routes import exception_handlers, routes
 from web.sessions import new_session_token, open_session
@@ -120,14 +117,9 @@ class Browser:
         raise AssertionError(f"more than {MOST_REDIRECTS} redirects, last to {answer.url}")
 
 
-def faces(database: ThreadedDatabase, vault: Vault, uris: Uris, clock: MovableClock, pool: ThreadPoolExecutor) -> Place:
-    """Put the faces of a node together over a database; no page here reaches for the network."""
-    options = FederationOptions(title="Harbour House", version="0.1")
-    nothing: Any = None
-    federation = FederationContext(
-        database=database, vault=vault, egress=nothing, uris=uris, routes=nothing, publications=nothing, keys=nothing,
-        peers=nothing, sanitize=str, options=options, clock=clock, pool=pool,
-    )  # fmt: skip
-    context = WebContext(database, vault, uris, federation, WebOptions(), clock, pool)
-    app = Starlette(routes=routes(context), exception_handlers=cast(Any, dict(exception_handlers(context))))
-    return Place(SecurityHeaders(app, https=True), database, uris, clock)
+def faces(database: ThreadedDatabase, uris: Uris, clock: MovableClock) -> Place:
+    """Put the faces of a node together over a database; nothing here reaches the network."""
+    context = make_context(database, uris, clock)
+    handlers: Any = dict(exception_handlers(context))
+    app = Starlette(routes=routes(context), exception_handlers=handlers)
+    return Place(SecurityHeaders(app, https=uris.base_url.startswith("https:")), database, uris, clock)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from activitypub.documents import wants_activity
 from privacy.errors import PublicError
 from web.attempts import Attempts
 from web.context import WebContext
@@ -15,7 +16,6 @@ from web.errors import status_of
 from web.visitors import Visitor, stranger, visitor
 
 Handler = Callable[[Visitor], Awaitable[Response]]
-ACTIVITY_TYPES = ("application/activity+json", "application/ld+json")
 
 
 class Needs(Enum):
@@ -47,9 +47,7 @@ class PageRoute(Route):
 
 def wants_html(accept: str, *, strict: bool) -> bool:
     """Tell whether an Accept field asks for a page rather than for a document of the protocol."""
-    if "text/html" in accept:
-        return True
-    return not strict and not any(kind in accept for kind in ACTIVITY_TYPES)
+    return not wants_activity(accept) and (not strict or "text/html" in accept)
 
 
 class Pages:

@@ -52,13 +52,21 @@ def routes(pages: Pages) -> list[BaseRoute]:
 
 async def directory(asking: Visitor) -> Response:
     """List the groups of this site that the reader may ask to join."""
+    return await directory_with(asking, "", "")
+
+
+async def directory_with(asking: Visitor, address: str, fault: str) -> Response:
+    """List the groups, with the address of one elsewhere that was asked for, and what is wrong with that."""
     assert asking.me is not None
     found = await asking.context.database.read(groups_with_places, asking.me.id)
     groups = [
         {"card": group_card(group, asking.now, asking.language), "state": _state(asking, place)}
         for group, place in found
     ]
-    return asking.page("groups.html", asking.say("Groups"), {"groups": groups}, section="groups")
+    errors = {"address": asking.say(fault)} if fault else {}
+    values = {"groups": groups, "values": {"address": address}, "errors": errors}
+    title, status = asking.say("Groups"), 422 if fault else 200
+    return asking.page("groups.html", title, values, status=status, section="groups", notice=notice(asking))
 
 
 async def show(asking: Visitor) -> Response:
