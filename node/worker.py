@@ -1,0 +1,76 @@
+"""The background loops: what came in, what goes out, what has ended.
+
+Each loop calls a `*_due` function until nothing is due, then waits until it is woken after a commit, or for its pause.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from activitypub.delivery import deliver_due
+from activitypub.inbox import process_due
+from node.faces import Faces
+from node.retaining import retain_due
+from node.wiring import Node
+
+POLL_SECONDS: Final = 1.0
+RETENTION_SECONDS: Final = 300.0
+LONGEST_PAUSE_SECONDS: Final = 30.0
+"""How long a loop that fails again and again waits before it tries once more."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A kind of work that falls due."""
+
+    name: str
+    """What `UnitOfWork.wake` calls it."""
+    due: Callable[[], Awaitable[int]]
+    """Does some of the work and tells how much; nothing left is zero."""
+    pause_seconds: float
+
+
+def loops_of(node: Node, faces: Faces) -> list[Loop]:
+    """Return the loops of a node."""
+    return [
+        Loop("inbox", lambda: process_due(faces.federation), POLL_SECONDS),
+        Loop("deliveries", lambda: deliver_due(faces.federation), POLL_SECONDS),
+        Loop("retention", lambda: retain_due(node), RETENTION_SECONDS),
+    ]
+
+
+async def run_worker(node: Node, loops: Sequence[Loop], stop: asyncio.Event) -> None:
+    """Run loops until `stop` is set; a loop ends between two pieces of work, never in the middle of one."""
+    await asyncio.gather(*(_run_loop(loop, node.wakes.listen(loop.name), stop) for loop in loops))
+
+
+async def _run_loop(loop: Loop, woken: asyncio.Event, stop: asyncio.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        woken.clear()
+        try:
+            done = await loop.due()
+            failures = 0
+        except (
+            Exception
+        ) as error:  # the one place where everything is caught: a loop must outlive whatever happens in it
+            failures += 1
+            done = 0
+            log.error("worker.failed", loop=loop.name, failures=failures, exc_info=error)
+        if not done:
+            pause = loop.pause_seconds if failures == 0 else min(POLL_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS)
+            await _either(woken if failures == 0 else None, stop, pause)
+
+
+async def _either(woken: asyncio.Event | None, stop: asyncio.Event, seconds: float) -> None:
+    """Wait for one of two events, or for some time."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in (woken, stop) if event is not None]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
