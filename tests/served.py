@@ -226,6 +226,16 @@ class ServedNode:
         tables = ("inbox_items", "deliveries")
         return sum(self.query(f"SELECT count(*) FROM {name} WHERE due_at IS NOT NULL")[0][0] for name in tables)
 
+    def end_leases(self) -> None:
+        """Bring forward the moment at which work that a dead process had taken is taken up again: nobody waits here.
+
+        For a node that is not being served.
+        """
+        assert self._process is None, "the leases of a running process are its own"
+        with self._engine(writing=True).begin() as connection:
+            for name in ("inbox_items", "deliveries"):
+                connection.execute(sa.text(f"UPDATE {name} SET due_at = 0 WHERE lease IS NOT NULL"))
+
     def files(self) -> list[Path]:
         """Return the directories that hold this node's bytes; what PostgreSQL has in memory is written out first."""
         if self._database_url is None:
@@ -242,12 +252,15 @@ class ServedNode:
         """Return everything that the serving processes of this node have printed."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
-    def _engine(self) -> sa.Engine:
+    def _engine(self, *, writing: bool = False) -> sa.Engine:
         """Open the content database beside the node, a connection at a time."""
         if self._database_url is not None:
             address = self._database_url.replace("postgresql://", "postgresql+psycopg://", 1)
             return sa.create_engine(address, poolclass=sa.NullPool)
-        return sa.create_engine(f"sqlite:///file:{self.data / 'kinfold.db'}?mode=ro&uri=true", poolclass=sa.NullPool)
+        mode = "rw" if writing else "ro"
+        return sa.create_engine(
+            f"sqlite:///file:{self.data / 'kinfold.db'}?mode={mode}&uri=true", poolclass=sa.NullPool
+        )
 
     def _serving(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, f"{self.authority} is not being served"

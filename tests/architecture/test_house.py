@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from node.settings import MEANINGS, PREFIX, SECRETS
 from tests.architecture.tree import FLOORS, ROOT, product_modules, tracked_files
 
 FLOORS_AND_TESTS = {"node", "activitypub", "groups", "privacy", "migrations", "web", "tests"}
@@ -172,3 +173,23 @@ def test_every_import_is_declared() -> None:
     imported = {name.split(".")[0]: str(module.path) for module in product_modules() for _, name in module.imports}
     known = ours | names | set(sys.stdlib_module_names) | CARRIED_ALONG
     assert {name: path for name, path in imported.items() if name not in known} == {}
+
+
+def test_the_readme_explains_each_setting_and_no_other() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    explained = set(re.findall(rf"^\| `{PREFIX}([A-Z_]+)` \| .+ \| \S.{{10,}} \|$", readme, re.M))
+    assert explained == set(MEANINGS)
+    guides = [ROOT / path for path in tracked_files() if path.suffix == ".md"]
+    named = {name for guide in guides for name in re.findall(rf"{PREFIX}([A-Z_]+[A-Z])", guide.read_text("utf-8"))}
+    assert named <= set(MEANINGS) | {f"{name}_FILE" for name in SECRETS}
+
+
+def test_links_between_the_guides_lead_somewhere() -> None:
+    links = [
+        (path, target)
+        for path in tracked_files()
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / path).read_text("utf-8"))
+    ]
+    assert links
+    assert [f"{path}: {target}" for path, target in links if not (ROOT / path.parent / target).exists()] == []

@@ -47,6 +47,7 @@ class Story:
             self.node.kill()
         for future in waiting:
             future.result()
+        self.node.end_leases()
         self.node.start()
 
     def send_again(self) -> None:
