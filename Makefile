@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 run: install ## Serve an embedded node from ./var on http://localhost:8000 and print a one-time sign-in link
 	@export KINFOLD_DEVELOPMENT=1 KINFOLD_DOMAIN=localhost:8000 KINFOLD_DATA_DIR="$${KINFOLD_DATA_DIR:-./var}"; \
-	$(BIN)/kinfold init --domain localhost:8000 && exec $(BIN)/kinfold serve
+	$(BIN)/kinfold init --domain localhost:8000 --welcome && exec $(BIN)/kinfold serve
 
 test: $(VENV)/.test ## Run the whole test suite, on SQLite and PostgreSQL both (TESTS="tests/groups -x" narrows it)
 	@$(BIN)/python -m pytest $(TESTS)

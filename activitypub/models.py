@@ -155,7 +155,7 @@ class Delivery(Record, Due):
 
 
 class LedgerEntry(Record):
-    """A server that holds a copy of an object of ours, so that it can be asked to delete it (privacy reference §5.2)."""
+    """A server that holds a copy of something of ours, so that it can be asked to delete that (reference §5.2)."""
 
     __tablename__ = "ledger_entries"
     holds = Holds("which server received which post", OnErasure.DELETE)

@@ -26,6 +26,8 @@ CHUNK_PER_HOST = 4
 """A host that is known to be well takes so many at once, and as many again while those are under way."""
 UNPROVEN_PER_HOST = 2
 SCANNED = 2_048
+DAYS_OF_OUTBOX = "outbox/"
+"""Begins the names of the secrets that seal a day's activities without words."""
 CLAIM_LOCK = 0x6B696E01
 """The number of the advisory lock, ours alone."""
 MAX_ATTEMPTS = 150
@@ -154,7 +156,7 @@ def box_of(row: Any) -> SealedBox:
 
 def secret_of_day(moment: datetime) -> str:
     """Return the keyring's name for the secret that seals a day's activities without words."""
-    return f"outbox/{moment.date().isoformat()}"
+    return DAYS_OF_OUTBOX + moment.date().isoformat()
 
 
 def bound_to(outbox_id: int) -> bytes:

@@ -12,6 +12,7 @@ from groups.models import Mention, Post
 from groups.notifications import notify_members
 from groups.showing import Words, sealed_box
 from privacy.records import snowflake
+from privacy.retention import RetentionPolicy, expires_at
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, Sealed
 
@@ -82,14 +83,15 @@ def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> 
     """Seal and insert a post, count it at its parent, and tell those whom it names or answers."""
     lock_group(uow, new.group_id)
     post_id = next_post_id(uow, new.group_id)
-    expires_at = uow.now + new.keep if new.ends_at is None else min(uow.now + new.keep, new.ends_at)
+    kept_until = expires_at(RetentionPolicy(new.keep), uow.now)
+    ends_at = kept_until if new.ends_at is None else min(kept_until, new.ends_at)
     sealed = uow.vault.seal(
         Place("posts", post_id, 0, new.group_id),
         new.words.packed(SANITIZER_VERSION),
         kind="post",
         subject_id=new.author_id,
         now=uow.now,
-        expires_at=expires_at,
+        expires_at=ends_at,
     )
     stored = StoredPost(
         id=post_id,
@@ -97,7 +99,7 @@ def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> 
         thread_id=new.parent.thread_id if new.parent else post_id,
         sealed=sealed,
         received_at=uow.now,
-        expires_at=expires_at,
+        expires_at=ends_at,
     )
     uow.connection.execute(insert(POSTS), [_row(new, stored)])
     if new.mentioned:

@@ -215,6 +215,12 @@ def to_delete(
     return to_document(delete)
 
 
+def to_delete_actor(activity_id: str, actor_uri: str) -> dict[str, Any]:
+    """Return the Delete by which an actor tells that it is gone, with all that it wrote."""
+    uri = Uri(actor_uri)
+    return to_document(activities.Delete(id=Uri(activity_id), actor=uri, object=Ref(id=uri), to=(PUBLIC,)))
+
+
 def to_announce_activity(announce_id: str, group: GroupFacts, activity: Mapping[str, Any]) -> dict[str, Any]:
     """Return form A: the Announce that carries an activity verbatim, for threadiverse readers (FEP-1b12)."""
     announce = announce_shell(announce_id, group)

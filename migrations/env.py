@@ -1,6 +1,6 @@
 """How Alembic runs the revisions here; the only part of `migrations` that reads the tables in code.
 
-The caller (`node.migrating`) hands in an open connection. On PostgreSQL one migration runs at a time, whoever starts it,
+The caller (`node.migrating`) hands in an open connection. On PostgreSQL one migration runs at a time, whoever began it,
 and none waits for ever behind a lock that the served node holds.
 """
 

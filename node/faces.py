@@ -13,8 +13,6 @@ from groups.publications import GroupPublications
 from node.wiring import Node
 from web.context import WebContext, WebOptions
 
-REPOSITORY = "https://github.com/kinfold/kinfold"
-
 
 @dataclass(frozen=True, slots=True)
 class Faces:
@@ -55,7 +53,6 @@ def join_faces(node: Node) -> Faces:
         options=FederationOptions(
             title=node.settings.title,
             version=release,
-            repository=REPOSITORY,
             open_registrations=node.settings.registration == "open",
         ),
         clock=node.clock,

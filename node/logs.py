@@ -12,7 +12,7 @@ import structlog
 
 from privacy.redaction import describe_error, redact
 
-QUIET = ("asyncio", "alembic", "sqlalchemy", "aiohttp", "uvicorn.access")
+QUIET = ("asyncio", "alembic", "sqlalchemy", "aiohttp", "uvicorn")
 """Libraries that are heard from warnings upwards only."""
 Event = MutableMapping[str, Any]
 

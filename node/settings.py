@@ -7,6 +7,7 @@ typing error, and is told as one; all faults are told at once.
 """
 
 import ipaddress
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "MEDIA_URL": "where media go; this version keeps none",
     "SMTP_URL": "how mail is sent; this version sends none",
 }
-"""Every setting, in one line each: `kinfold doctor` and the manual print them."""
+"""Every setting, in one line each; README.md explains them."""
 WITHOUT_EFFECT: Final = ("MEDIA_URL", "SMTP_URL")
 
 
@@ -102,6 +103,11 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if reader.faults:
         raise SettingsRefused(reader.faults)
     return settings
+
+
+def settings_of_process() -> Settings:
+    """Return the settings of this process: for those that another one of ours has started, which checked them."""
+    return load_settings(os.environ)
 
 
 def is_loopback(host: str) -> bool:

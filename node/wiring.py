@@ -5,10 +5,13 @@ accounts loads neither.
 """
 
 import asyncio
+import functools
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from activitypub.uris import Uris
 from node.database import ThreadedDatabase
@@ -17,6 +20,9 @@ from node.settings import Settings
 from privacy.clock import Clock, utc_now
 from privacy.keyring import Keyring, RootKeyRefused, create_root_key, read_root_key
 from privacy.vault import Vault
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Wakes:
@@ -55,6 +61,10 @@ class Node:
     pool: ThreadPoolExecutor
     """Where passwords are hashed, signatures verified and texts rendered."""
     wakes: Wakes
+
+    async def in_pool(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run something that computes, or waits for the keyring, in the pool."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, functools.partial(work, *args, **kwargs))
 
     def close(self) -> None:
         """Do what still waits for the database, then close it and the keyring."""

@@ -13,13 +13,15 @@ import structlog
 from activitypub.delivery import deliver_due
 from activitypub.inbox import process_due
 from node.faces import Faces
-from node.retaining import retain_due
+from node.retaining import Retention
 from node.wiring import Node
 
 POLL_SECONDS: Final = 1.0
-RETENTION_SECONDS: Final = 300.0
+RETENTION_SECONDS: Final = 30.0
+"""How often retention looks whether its sweep is due, which comes every five minutes."""
 LONGEST_PAUSE_SECONDS: Final = 30.0
 """How long a loop that fails again and again waits before it tries once more."""
+LAST_WORK_SECONDS: Final = 5.0
 log = structlog.get_logger()
 
 
@@ -36,11 +38,37 @@ class Loop:
 
 def loops_of(node: Node, faces: Faces) -> list[Loop]:
     """Return the loops of a node."""
+    retention = Retention(node)
     return [
         Loop("inbox", lambda: process_due(faces.federation), POLL_SECONDS),
         Loop("deliveries", lambda: deliver_due(faces.federation), POLL_SECONDS),
-        Loop("retention", lambda: retain_due(node), RETENTION_SECONDS),
+        Loop("retention", retention.due, RETENTION_SECONDS),
     ]
+
+
+class Worker:
+    """The loops of one process."""
+
+    def __init__(self, node: Node, faces: Faces) -> None:
+        """Begin with nothing running."""
+        self._node, self._faces = node, faces
+        self._stop = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Set the loops going."""
+        self._running = asyncio.create_task(run_worker(self._node, loops_of(self._node, self._faces), self._stop))
+
+    async def stop(self) -> None:
+        """Let each loop finish the piece of work it is at; one that takes too long is cancelled, and loses nothing."""
+        self._stop.set()
+        if self._running is None:
+            return
+        try:
+            async with asyncio.timeout(LAST_WORK_SECONDS):
+                await self._running
+        except TimeoutError:
+            log.info("worker.cancelled")
 
 
 async def run_worker(node: Node, loops: Sequence[Loop], stop: asyncio.Event) -> None:
@@ -55,12 +83,10 @@ async def _run_loop(loop: Loop, woken: asyncio.Event, stop: asyncio.Event) -> No
         try:
             done = await loop.due()
             failures = 0
-        except (
-            Exception
-        ) as error:  # the one place where everything is caught: a loop must outlive whatever happens in it
+        except Exception:  # the one place where everything is caught: a loop must outlive whatever happens in it
             failures += 1
             done = 0
-            log.error("worker.failed", loop=loop.name, failures=failures, exc_info=error)
+            log.exception("worker.failed", loop=loop.name, failures=failures)
         if not done:
             pause = loop.pause_seconds if failures == 0 else min(POLL_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS)
             await _either(woken if failures == 0 else None, stop, pause)

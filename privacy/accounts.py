@@ -20,7 +20,7 @@ from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from privacy.errors import NameTaken, SignInRefused
-from privacy.models import Persona
+from privacy.models import Persona, ShredJob
 from privacy.records import Holds, OnErasure, Record, new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
@@ -267,6 +267,14 @@ def close_account(uow: UnitOfWork, account_id: int, end_access: EndAccess) -> tu
     uow.connection.execute(closed.values(state="erased", password_hash=None, email_tag=None))
     uow.connection.execute(delete(LINKS).where(LINKS.c.persona_id.in_(personas)))
     return personas
+
+
+def closed_accounts(uow: UnitOfWork) -> dict[int, tuple[int, ...]]:
+    """Return the accounts that were closed and whose secrets are not yet ordered destroyed, with their personas."""
+    jobs = table_of(ShredJob)
+    ordered = select(jobs.c.target_id).where(jobs.c.kind == "accounts")
+    waiting = select(ACCOUNTS.c.id).where(ACCOUNTS.c.state == "erased", ACCOUNTS.c.id.not_in(ordered))
+    return {account_id: all_personas_of(uow, account_id) for account_id in uow.connection.execute(waiting).scalars()}
 
 
 def forget_account(uow: UnitOfWork, account_id: int) -> None:

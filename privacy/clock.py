@@ -25,3 +25,8 @@ def to_milliseconds(moment: datetime) -> int:
 def from_milliseconds(value: int) -> datetime:
     """Return the aware UTC moment of so many milliseconds since the Unix epoch."""
     return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)
+
+
+def day_of(written: str) -> datetime:
+    """Return the first moment of a day written as `YYYY-MM-DD`."""
+    return datetime.fromisoformat(written).replace(tzinfo=UTC)

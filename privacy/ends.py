@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Column, delete, select, tuple_
+from sqlalchemy import Column, delete, func, select, tuple_
 
 from privacy.accounts import TOKENS
 from privacy.unit_of_work import UnitOfWork
@@ -48,8 +48,7 @@ def count_ending(uow: UnitOfWork, rules: Sequence[EndRule]) -> dict[str, int]:
     """Return how many rows would go now, by table."""
     counts: dict[str, int] = {}
     for rule in rules:
-        query = select(*list(rule.column.table.primary_key.columns)).where(
-            rule.column <= uow.now - rule.after, *rule.where
-        )
-        counts[rule.name] = counts.get(rule.name, 0) + len(uow.connection.execute(query).fetchall())
+        ended = select(func.count()).select_from(rule.column.table)
+        found = uow.connection.execute(ended.where(rule.column <= uow.now - rule.after, *rule.where)).scalar_one()
+        counts[rule.name] = counts.get(rule.name, 0) + found
     return counts

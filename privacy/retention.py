@@ -1,4 +1,4 @@
-"""When things end (pure), and how they are ended: hidden, their keys destroyed, their rows emptied (reference §3, §4.5).
+"""When things end (pure), and how they are ended: hidden, keys destroyed, rows emptied (reference §3, §4.5).
 
 Every step may be repeated, and a crash between two of them is made good by the next run:
 
@@ -43,14 +43,14 @@ RAN_AT, STOPPED, CONFIRMED_AT = "retention.ran_at", "retention.stopped", "retent
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """How long something is kept from the moment of our receipt; None is without an end."""
+    """How long something is kept from the moment of our receipt."""
 
-    keep: timedelta | None
+    keep: timedelta
 
 
-def expires_at(policy: RetentionPolicy, received: datetime) -> datetime | None:
+def expires_at(policy: RetentionPolicy, received: datetime) -> datetime:
     """Return when something received at a moment ends."""
-    return None if policy.keep is None else received + policy.keep
+    return received + policy.keep
 
 
 class Eraser(Protocol):
@@ -122,20 +122,17 @@ class ClockWatch:
         return passed - self._since[1] >= AGREEING_FOR.total_seconds()
 
 
-def begin(uow: UnitOfWork, erasers: Erasers, watch: ClockWatch) -> Verdict:
-    """Ask the guard, write down what it said, and when it lets the sweep pass also that it ran."""
-    facts = gather(uow, erasers, clocks_agree=watch.agrees(uow.now))
-    verdict = judge(facts, uow.now)
+def note_verdict(uow: UnitOfWork, verdict: Verdict) -> None:
+    """Write down what the guard said, and when it lets a sweep pass also that one ran."""
     if verdict is Verdict.GO:
         remember(uow, RAN_AT, str(to_milliseconds(uow.now)))
         forget(uow, STOPPED)
     else:
         remember(uow, STOPPED, verdict.value)
-    return verdict
 
 
 def gather(uow: UnitOfWork, erasers: Erasers, *, clocks_agree: bool = False) -> Facts:
-    """Return what the guard judges by."""
+    """Return what the guard judges by; a question, for it counts much."""
     due = live = 0
     for table in swept(erasers):
         counted = select(func.count(), func.count().filter(table.c.expires_at <= uow.now)).where(_is_live(table))
@@ -214,6 +211,13 @@ def finish_shreds(uow: UnitOfWork, shreds: Shreds, erasers: Erasers) -> int:
         erasers[kind].clean(uow, [target for of, target, _ in shreds.jobs if of == kind])
     uow.connection.execute(delete_rows(JOBS).where(JOBS.c.lease == shreds.lease))
     return len(shreds.jobs)
+
+
+def secrets_of_days(vault: Vault, prefixes: Sequence[str], before: datetime) -> list[str]:
+    """Return the names of queue secrets that were made for days before the one of a moment."""
+    last = before.date().isoformat()
+    names = [name for prefix in prefixes for name in vault.keyring.names_below(prefix)]
+    return [name for name in names if name.rpartition("/")[2] < last]
 
 
 def orphans_among(uow: UnitOfWork, slots: Sequence[int]) -> list[int]:

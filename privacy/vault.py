@@ -34,6 +34,8 @@ POOL_LIFE = timedelta(hours=12)
 """How long slots wait to be handed out: half as long as what no row names is left alone by the sweep."""
 CACHE_SECONDS = 60.0
 CACHE_ENTRIES = 2_000
+DAYS_OF_INBOX = "day/"
+"""Begins the names of the secrets that seal a day's received activities until they are worked through."""
 SHORT_LIFE = timedelta(days=30)
 """What lives no longer than this is put into a bucket of one day, all else into one of a week."""
 
@@ -323,7 +325,7 @@ def bucket_of(kind: str, group_id: int, now: datetime, expires_at: datetime | No
 
 def day_name(day: date) -> str:
     """Return the keyring's name for the queue secret of a day."""
-    return f"day/{day.isoformat()}"
+    return DAYS_OF_INBOX + day.isoformat()
 
 
 def lengths_first(*parts: bytes) -> bytes:

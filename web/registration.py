@@ -28,6 +28,7 @@ class NewMember:
     shown_as: str = ""
     password_hash: str | None = field(default=None, repr=False)
     role: str = "member"
+    email: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def check_password(password: str, name: str) -> None:
 
 def register_member(uow: UnitOfWork, uris: Uris, new: NewMember, keys: KeyPair) -> Member:
     """Make an account and its first persona. Raises privacy.errors.NameTaken, Invalid."""
-    account_id = register(uow, NewAccount(new.name, new.password_hash, role=new.role))
+    account_id = register(uow, NewAccount(new.name, new.password_hash, email=new.email, role=new.role))
     return Member(account_id, add_persona(uow, uris, account_id, new.name, new.shown_as, keys))
 
 

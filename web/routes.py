@@ -9,7 +9,6 @@ from starlette.routing import BaseRoute, Mount
 
 from web.context import WebContext
 from web.mastodon import routes as mastodon
-from web.mastodon.routes import routes as api_routes
 from web.pages import elsewhere, groups, home, invites, members, posts, profiles, settings, sign_in
 from web.pages.framing import Pages, fault_page, wants_html
 from web.static_files import StaticFiles
@@ -33,7 +32,6 @@ def routes(context: WebContext) -> list[BaseRoute]:
         *posts.routes(pages),
         *profiles.routes(pages),
         *elsewhere.routes(pages),
-        *api_routes(context),
     ]
 
 

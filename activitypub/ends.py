@@ -1,0 +1,27 @@
+"""Rows of the protocol that end by themselves."""
+
+from datetime import timedelta
+
+from sqlalchemy import exists
+
+from activitypub.models import Delivery, InboxItem, LedgerEntry, OutboxItem
+from privacy.ends import EndRule
+from privacy.unit_of_work import table_of
+
+INBOX_ITEMS, DELIVERIES = table_of(InboxItem), table_of(Delivery)
+OUTBOX_ITEMS, LEDGER = table_of(OutboxItem), table_of(LedgerEntry)
+REPEATS_KNOWN_FOR = timedelta(days=30)
+LONGEST_IN_QUEUE = timedelta(days=31)
+"""A day longer than the longest that anything is tried for (federation reference §6.3)."""
+
+ENDS = (
+    EndRule(INBOX_ITEMS.c.received_at, REPEATS_KNOWN_FOR),
+    EndRule(OUTBOX_ITEMS.c.created_at, LONGEST_IN_QUEUE),
+    EndRule(
+        OUTBOX_ITEMS.c.created_at,
+        timedelta(hours=1),
+        (~exists().where(DELIVERIES.c.outbox_id == OUTBOX_ITEMS.c.id),),
+    ),
+    EndRule(LEDGER.c.ends_at),
+)
+"""Received activities, what waited to be sent, and who got what."""

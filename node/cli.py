@@ -1,0 +1,61 @@
+"""The command line: `kinfold`, also as `python -m node`.
+
+Exit codes: 0 done, 1 refused or failed with one line why on standard error, 2 wrong usage. A command's module is loaded
+when that command is called, so that `kinfold token` does not pay for a web server.
+"""
+
+import os
+from importlib import import_module
+from importlib.metadata import version
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "init": ("node.commands.starting", "init", "Make a node, or a new sign-in link for its owner."),
+    "serve": ("node.commands.starting", "serve", "Serve the node."),
+    "jobs": ("node.commands.starting", "jobs", "Run the background loops alone."),
+    "migrate": ("node.commands.starting", "migrate_tables", "Bring the database to this version."),
+    "account": ("node.commands.accounts", "account", "Look after accounts."),
+    "token": ("node.commands.accounts", "token", "Print an API access token."),
+    "group": ("node.commands.groups", "group", "Look after groups."),
+    "domain": ("node.commands.domains", "domain", "Rule which servers the node talks with."),
+    "retention": ("node.commands.retention", "retention", "End what has reached its end."),
+}
+"""By name: the module, the command in it, and what it does in a few words."""
+
+
+class LateCommands(click.Group):
+    """A group of commands that are loaded when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - its base class asks for it
+        """Return the names, in the order in which one meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Return a command, loaded now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write the list of commands without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, what) for name, (_, _, what) in COMMANDS.items()])
+
+
+@click.group(cls=LateCommands)
+@click.version_option(version("kinfold"), prog_name="kinfold")
+def kinfold() -> None:
+    """Run a Kinfold node: support groups, with no more kept than must be, and no longer."""
+
+
+def main() -> None:
+    """Run a command with the settings of this process's environment."""
+    kinfold(obj=os.environ, prog_name="kinfold")
+
+
+if __name__ == "__main__":
+    main()

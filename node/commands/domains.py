@@ -1,0 +1,51 @@
+"""Other servers: which of them the node talks with."""
+
+from collections.abc import Mapping
+
+import click
+from sqlalchemy import select
+
+from activitypub.errors import MalformedActivity
+from activitypub.models import Peer
+from activitypub.peers import LEVELS, set_level
+from node.commands.running import Refused, opened
+from node.commands.showing import as_json, tell_all
+from privacy.unit_of_work import UnitOfWork, table_of
+
+PEERS = table_of(Peer)
+COLUMNS = ("domain", "level", "class", "failures")
+
+
+@click.group()
+def domain() -> None:
+    """Rule which servers the node talks with."""
+
+
+@domain.command(name="set")
+@click.argument("name", metavar="D")
+@click.option("--level", required=True, type=click.Choice(LEVELS))
+@click.pass_obj
+def set_one(environ: Mapping[str, str], name: str, level: str) -> None:
+    """Set the rule for a domain and all below it; a served node follows within 15 seconds."""
+    with opened(environ) as node:
+        try:
+            canonical = node.database.write_now(set_level, name, level)
+        except MalformedActivity as error:
+            raise Refused(f"{name} is not a domain") from error
+        click.echo(f"{canonical}: {level}")
+
+
+@domain.command(name="list")
+@as_json
+@click.pass_obj
+def list_them(environ: Mapping[str, str], *, json_wanted: bool) -> None:
+    """List the servers that are known, and the rule for each."""
+    with opened(environ) as node:
+        rows = node.database.read_now(known_peers)
+        tell_all(COLUMNS, rows, json_wanted=json_wanted, none="No other server is known yet.")
+
+
+def known_peers(uow: UnitOfWork) -> list[dict[str, object]]:
+    """Return every server that is known, by name."""
+    rows = uow.connection.execute(select(PEERS).order_by(PEERS.c.host)).fetchall()
+    return [dict(zip(COLUMNS, (row.host, row.level, row.delivery_class, row.failures), strict=True)) for row in rows]

@@ -1,0 +1,68 @@
+"""How a command gets at the node: settings read, tables checked, everything closed again, errors told in one line."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import click
+
+from node.logs import set_up_logs
+from node.migrating import SchemaRefused, check_schema
+from node.settings import Settings, SettingsRefused, load_settings
+from node.wiring import Node, RootKeyMissing, build_node
+from privacy.errors import PublicError
+
+REFUSED: Final = 1
+DOES_NOT_FIT: Final = (SettingsRefused, SchemaRefused, RootKeyMissing)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Refused(click.ClickException):
+    """The command cannot be done: one line on standard error, exit code 1."""
+
+    exit_code = REFUSED
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 - its base class asks for it
+        """Print the one line."""
+        click.echo(f"kinfold: {self.format_message()}", err=True)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings and send logs where they say. Raises Refused with every fault."""
+    try:
+        settings = load_settings(environ)
+    except SettingsRefused as error:
+        raise Refused("; ".join(error.faults)) from error
+    set_up_logs(settings.log_format)
+    return settings
+
+
+@contextmanager
+def opened(environ: Mapping[str, str], *, checked: bool = True) -> Iterator[Node]:
+    """Open the node for a command, and close it afterwards.
+
+    Raises Refused when it cannot be used, and for whatever a deed refuses, in that deed's public words.
+    """
+    settings = read_settings(environ)
+    if not settings.root_key_file.exists():
+        raise Refused(f"there is no node in {settings.data_dir} yet: run kinfold init --domain D first")
+    try:
+        node = build_node(settings)
+    except DOES_NOT_FIT as error:
+        raise Refused(str(error)) from error
+    try:
+        if checked and not has_tables(node):
+            raise Refused("the database has older tables than this version needs: run kinfold migrate")
+        yield node
+    except PublicError as error:
+        raise Refused(error.public) from error
+    finally:
+        node.close()
+
+
+def has_tables(node: Node) -> bool:
+    """Tell whether the database has the tables of this version. Raises Refused for those of a newer one."""
+    try:
+        return check_schema(node.database)
+    except SchemaRefused as error:
+        raise Refused(str(error)) from error

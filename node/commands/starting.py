@@ -1,0 +1,196 @@
+"""Making a node, and having it serve: init, serve, jobs, migrate."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from activitypub.actors import actor_by_uri, ensure_instance_actor, make_key_pair
+from activitypub.uris import Uris
+from groups.founding import NewGroup
+from groups.people import ACTORS
+from groups.places import local_groups
+from node.commands.founding import found
+from node.commands.running import Refused, has_tables, opened, read_settings
+from node.engines import database_url
+from node.migrating import migrate, revision_of
+from node.settings import NODE_FILE, Settings, is_loopback
+from node.wiring import Node, prepare_directories
+from privacy.accounts import AccountView, account_named, list_accounts, make_sign_in_link
+from privacy.unit_of_work import UnitOfWork
+from web.links import sign_in_link
+from web.registration import NewMember, register_member
+
+DEFAULT_PORT: Final = 8000
+DEFAULT_HOST: Final = "127.0.0.1"
+WELCOME: Final = "welcome"
+WELCOME_ABOUT: Final = (
+    "Say hello, try things out, ask how something works. What is written here is seen by the members of this group "
+    "only, and ends after 90 days."
+)
+
+
+@click.command()
+@click.option("--domain", required=True, metavar="D", help="Host, and port if any, in handles and ids; for good.")
+@click.option("--title", metavar="T", help="What the node is called.")
+@click.option("--owner", default="owner", show_default=True, metavar="NAME", help="Name of the first account.")
+@click.option("--welcome", is_flag=True, help="Make a welcome group too, where there is no group yet.")
+@click.pass_obj
+def init(environ: Mapping[str, str], domain: str, title: str | None, owner: str, *, welcome: bool) -> None:
+    """Make the data directory, the keys and the owner; safe to repeat. Prints a one-time sign-in link."""
+    settings = read_settings({**environ, "KINFOLD_DOMAIN": domain})
+    _write_down(settings, title)
+    prepare_directories(settings.data_dir, settings.keyring_dir, settings.root_key_file)
+    with opened({**environ, "KINFOLD_DOMAIN": domain}, checked=False) as node:
+        _bring_up(node)
+        keys = make_key_pair() if node.database.read_now(actor_by_uri, node.uris.instance_actor) is None else None
+        if keys is not None:
+            node.database.write_now(_check_domain, node.uris)
+            node.database.write_now(ensure_instance_actor, node.uris, keys)
+        account = node.database.read_now(owner_account, owner) or _make_owner(node, owner)
+        if welcome and not node.database.read_now(local_groups):
+            _make_welcome_group(node, account)
+        token = node.database.write_now(make_sign_in_link, account.id)
+        click.echo(f"Sign in as {account.name} (works once, for an hour): {sign_in_link(node.uris.base_url, token)}")
+
+
+@click.command()
+@click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65_535), help="Port.")
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes (PostgreSQL only)."
+)
+@click.option("--no-jobs", is_flag=True, help="Leave the background loops to kinfold jobs.")
+@click.pass_obj
+def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_jobs: bool) -> None:
+    """Serve the node: for people, for their apps and for other servers."""
+    # Imported late: no other command should pay for a web server.
+    from node.serving import CannotListen, serve_here, serve_with_workers  # noqa: PLC0415 - heavy
+
+    settings = read_settings(environ)
+    _check_serving(settings, host, workers)
+    with opened(environ, checked=False) as node:
+        _check_tables(node)
+        _check_made(node)
+        if workers == 1:
+            try:
+                serve_here(node, host, port, jobs=not no_jobs)
+            except CannotListen as error:
+                raise Refused(str(error)) from error
+    if workers > 1:
+        serve_with_workers(settings, host, port, workers, jobs=not no_jobs)
+
+
+@click.command()
+@click.pass_obj
+def jobs(environ: Mapping[str, str]) -> None:
+    """Run the background loops alone: beside kinfold serve --no-jobs."""
+    from node.serving import run_jobs  # noqa: PLC0415 - heavy
+
+    with opened(environ) as node:
+        _check_made(node)
+        run_jobs(node)
+
+
+@click.command(name="migrate")
+@click.pass_obj
+def migrate_tables(environ: Mapping[str, str]) -> None:
+    """Bring the tables of the database to this version."""
+    with opened(environ, checked=False) as node:
+        if has_tables(node):
+            click.echo("The tables are as this version needs them.")
+            return
+        migrate(database_url(node.settings.database_url.reveal()))
+        click.echo("The tables were brought to this version.")
+
+
+# ── parts of init ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def owner_account(uow: UnitOfWork, name: str) -> AccountView | None:
+    """Return the account of this name, or else the first owner that there is, or None for a new node."""
+    found = account_named(uow, name)
+    if found is not None:
+        return found
+    return next((account for account in list_accounts(uow) if account.role == "owner"), None)
+
+
+def _write_down(settings: Settings, title: str | None) -> None:
+    """Keep domain and title in the data directory. Raises Refused for a domain other than the node's own."""
+    path = settings.data_dir / NODE_FILE
+    known = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    if known.get("domain", settings.domain) != settings.domain:
+        raise Refused(
+            f"this node is {known['domain']} and stays so: its addresses are known to others. "
+            "Use another KINFOLD_DATA_DIR for another node"
+        )
+    written = {"domain": settings.domain, "title": title or known.get("title", settings.title)}
+    if written != known:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text("".join(f"{name} = {_quoted(value)}\n" for name, value in written.items()), "utf-8")
+
+
+def _quoted(text: str) -> str:
+    plain = "".join(character for character in text if character.isprintable())
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _bring_up(node: Node) -> None:
+    """Make the tables of a new database, or those of this version on SQLite. Raises Refused for an older PostgreSQL."""
+    if has_tables(node):
+        return
+    if not node.settings.on_sqlite and node.database.read_now(revision_of) is not None:
+        raise Refused("the database has older tables than this version needs: run kinfold migrate")
+    migrate(database_url(node.settings.database_url.reveal()))
+
+
+def _check_domain(uow: UnitOfWork, uris: Uris) -> None:
+    """Raise Refused when the database is that of another node."""
+    if uow.connection.execute(ACTORS.select().where(ACTORS.c.local.is_(True)).limit(1)).first() is not None:
+        raise Refused(f"the database belongs to another node than {uris.domain}")
+
+
+def _make_owner(node: Node, name: str) -> AccountView:
+    member = NewMember(name, name.title(), role="owner")
+    node.database.write_now(register_member, node.uris, member, make_key_pair())
+    made = node.database.read_now(account_named, name)
+    assert made is not None
+    return made
+
+
+def _make_welcome_group(node: Node, owner: AccountView) -> None:
+    new = NewGroup(id=0, handle=WELCOME, token="", title="Welcome", about=WELCOME_ABOUT, join_rule="open")
+    found(node, new, owner.name)
+
+
+# ── parts of serve ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_serving(settings: Settings, host: str, workers: int) -> None:
+    if settings.development and not is_loopback(host):
+        raise Refused("development mode listens on this machine only: use --host 127.0.0.1, or leave it off")
+    if workers > 1 and settings.on_sqlite:
+        raise Refused("SQLite is served by one process; for --workers above 1 set KINFOLD_DATABASE_URL to PostgreSQL")
+    for name in settings.without_effect:
+        click.echo(f"kinfold: {name} has no effect in this version", err=True)
+    if not settings.development and Path("/proc/swaps").exists() and _swaps():
+        click.echo("kinfold: this machine swaps to disk: encrypt the swap, or keys may be written there", err=True)
+
+
+def _swaps() -> bool:
+    return len(Path("/proc/swaps").read_text("utf-8").splitlines()) > 1
+
+
+def _check_tables(node: Node) -> None:
+    if has_tables(node):
+        return
+    if not node.settings.on_sqlite:
+        raise Refused("the database has older tables than this version needs: run kinfold migrate")
+    migrate(database_url(node.settings.database_url.reveal()))
+
+
+def _check_made(node: Node) -> None:
+    if node.database.read_now(actor_by_uri, node.uris.instance_actor) is None:
+        raise Refused(f"there is no node {node.uris.base_url} in this database: run kinfold init --domain D first")
