@@ -13,7 +13,7 @@ from activitypub.origins import host_of, same_origin
 from activitypub.signatures.keys import decode_multikey, parse_public_key
 from activitypub.uris import Uris
 from activitypub.vocabulary.actors import Actor, Key
-from activitypub.vocabulary.base import Object
+from activitypub.vocabulary.base import PUBLIC, Object
 from activitypub.webfinger import Handle, parse_acct
 
 MAX_NAME_CHARACTERS = 500
@@ -33,6 +33,8 @@ class ActorFacts:
     outbox: str | None
     url: str | None
     locked: bool
+    open_to_all: bool
+    """Whether a group says that everybody may read it, whoever is let in."""
     key_id: str | None
     rsa_public_pem: str | None
     ed25519_key_id: str | None
@@ -74,6 +76,7 @@ def read_actor(document: Object, uris: Uris, sanitize: Callable[[str], str]) -> 
         outbox=document.outbox,
         url=document.url if document.url is not None and same_origin(document.url, document.id) else None,
         locked=document.manually_approves_followers,
+        open_to_all=PUBLIC in document.audience,
         key_id=rsa.id if rsa else None,
         rsa_public_pem=rsa.pem if rsa else None,
         ed25519_key_id=ed25519.id if ed25519 else None,

@@ -328,7 +328,7 @@ def _profile(facts: ActorFacts) -> Profile:
 
 
 def _described(facts: ActorFacts) -> dict[str, Any]:
-    names = ("kind", "inbox", "shared_inbox", "followers", "outbox", "url", "locked")
+    names = ("kind", "inbox", "shared_inbox", "followers", "outbox", "url", "locked", "open_to_all")
     return {name: getattr(facts, name) for name in names}
 
 

@@ -145,7 +145,4 @@ async def _holds(context: FederationContext, facts: ActorFacts) -> bool:
 
 async def _webfinger(context: FederationContext, handle: Handle) -> dict[str, Any]:
     path = f"{handle.host}/.well-known/webfinger?resource={quote(handle.uri, safe='@:')}"
-    if ":" in handle.host and context.uris.accepts(f"http://{handle.host}"):
-        # A node of the same machine, in development.
-        return await context.egress.fetch_json(f"http://{path}")
-    return await context.egress.fetch_json(f"https://{path}")
+    return await context.egress.fetch_json(f"{context.uris.scheme_of(handle.host)}://{path}")

@@ -239,7 +239,8 @@ def _answering(handler: Handler) -> Handler:
             return await handler(request)
         except (FederationError, DatabaseUnavailable) as error:
             status = status_of(error)
-            log.info("federation.refused", status=status, error=type(error).__name__, why=str(error))
+            why = str(error) or error.public
+            log.info("federation.refused", status=status, error=type(error).__name__, why=why)
             return _refusal(status, error.public)
 
     return endpoint

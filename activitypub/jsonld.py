@@ -92,6 +92,14 @@ _SECURITY_TERMS: Document = {
     "proofValue": f"{_SEC}proofValue",
     "verificationMethod": {"@id": f"{_SEC}verificationMethod", "@type": "@id"},
 }
+# What everybody means by these, also where the context that would say so is one that is not bundled (Fedify writes
+# `sec:` by way of the identity context): without them PyLD takes such a key for an address of the scheme `sec`.
+_USUAL_PREFIXES: Document = {
+    **_PREFIXES,
+    "toot": "http://joinmastodon.org/ns#",
+    "lemmy": "https://join-lemmy.org/ns#",
+    "schema": "http://schema.org#",
+}
 _OWN_CONTEXTS = (
     "https://www.w3.org/ns/cid/v1",
     "https://w3id.org/security/multikey/v1",
@@ -215,7 +223,8 @@ def _compact_slowly(document: Document, size: int) -> Document:
         raise MalformedActivity(public="The document is too large for a @context that is not common.")
     processor, loader, target = _processor()
     try:
-        result = processor.compact(document, target, {"documentLoader": loader, "base": ""})
+        options = {"documentLoader": loader, "base": "", "expandContext": _USUAL_PREFIXES}
+        result = processor.compact(document, target, options)
     except (
         processor.JsonLdError,
         ValueError,

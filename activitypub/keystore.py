@@ -82,8 +82,7 @@ class KeyStore:
         """Return the key with which a local actor signs. Raises KeyShredded when it is gone or never was."""
         identity = self._signing.get(actor_id, self._clock())
         if identity is None:
-            identity = await self._database.read(load_identity, actor_id)
-            self._signing.put(actor_id, identity, self._clock())
+            identity = await self._database.read(self._load, actor_id)
         return identity
 
     async def instance_identity(self) -> SigningIdentity:
@@ -91,6 +90,14 @@ class KeyStore:
         if self._instance_id is None:
             self._instance_id = await self._database.read(instance_actor_id)
         return await self.signing_identity(self._instance_id)
+
+    def _load(self, uow: UnitOfWork, actor_id: int) -> SigningIdentity:
+        """Load a key unless a question before this one did: at the start of a fan-out many ask at once."""
+        identity = self._signing.get(actor_id, self._clock())
+        if identity is None:
+            identity = load_identity(uow, actor_id)
+            self._signing.put(actor_id, identity, self._clock())
+        return identity
 
     def _keep(self, known: KnownKey) -> None:
         if len(self._key_ids) >= 2 * MAX_PUBLIC_KEYS:  # names of keys that were long pushed out

@@ -35,6 +35,8 @@ class Actor(Record):
     url: Mapped[str | None]
     locked: Mapped[bool] = mapped_column(default=False)
     """`manuallyApprovesFollowers`."""
+    open_to_all: Mapped[bool] = mapped_column(default=False)
+    """Whether a group elsewhere says that everybody may read it, also where it asks for approval."""
     key_id: Mapped[str | None] = mapped_column(index=True)
     rsa_public_pem: Mapped[str | None]
     ed25519_key_id: Mapped[str | None] = mapped_column(index=True)
@@ -72,8 +74,11 @@ class Peer(Record):
 
     host: Mapped[str] = mapped_column(primary_key=True)
     delivery_class: Mapped[str] = mapped_column(default="microblog")
-    """`microblog` or `threadiverse` (federation reference §5.4)."""
+    """`microblog`, `threadiverse` or `both` (federation reference §5.4)."""
     software: Mapped[str | None]
+    """What it says that it runs, in lower case; null when it does not say."""
+    described_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When it was asked what it runs; null for one that was not asked yet."""
     level: Mapped[str] = mapped_column(default="normal")
     """`allow` (trusted), `normal`, `limit`, `quarantine` or `suspend`."""
     first_seen_on: Mapped[datetime]

@@ -6,7 +6,7 @@ A rule for a host also covers the hosts below it, whatever the port and spelling
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.errors import Blocked, MalformedActivity
@@ -102,15 +102,16 @@ def levels(uow: UnitOfWork) -> dict[str, str]:
 
 
 def note_seen(uow: UnitOfWork, host: str) -> None:
-    """Remember that a server exists; its rules and class stay as they are."""
-    uow.connection.execute(_insert(uow).values(_new_peer(uow, host)).on_conflict_do_nothing())
+    """Remember that a server exists; its rules and class stay as they are. A new one is asked soon what it runs."""
+    if uow.connection.execute(_insert(uow).values(_new_peer(uow, host)).on_conflict_do_nothing()).rowcount:
+        uow.wake("peers")
 
 
 def note_threadiverse(uow: UnitOfWork, host: str) -> None:
-    """Remember that a host understands Announce of activities (federation reference §5.4)."""
-    changed = {"delivery_class": "threadiverse"}
-    statement = _insert(uow).values(_new_peer(uow, host) | changed)
-    uow.connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_=changed))
+    """Remember that a host announces activities, and so understands those of others (federation reference §5.4)."""
+    note_seen(uow, host)
+    unknown = (PEERS.c.host == host, PEERS.c.delivery_class == "microblog", PEERS.c.software.is_(None))
+    uow.connection.execute(update(PEERS).where(*unknown).values(delivery_class="threadiverse"))
 
 
 def set_level(uow: UnitOfWork, host: str, level: str) -> str:

@@ -153,6 +153,13 @@ class Uris:
             return False
         return scheme == "https" or self._prefix.startswith("http:")
 
+    def scheme_of(self, host: str) -> str:
+        """Return how another server is spoken to of which only the host is known: http for one of the same machine.
+
+        That is for development, where this node itself is on http and a host has a port.
+        """
+        return "http" if ":" in host and self._prefix.startswith("http:") else "https"
+
     def is_local(self, uri: str) -> bool:
         """Tell whether a URI names this node, in whatever spelling; http and https of one host are one (S-209)."""
         try:

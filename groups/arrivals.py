@@ -14,6 +14,7 @@ from activitypub import actors
 from activitypub.audience import Visibility
 from activitypub.delivery import Secrets
 from activitypub.errors import ForeignOrigin, NeedsObject
+from activitypub.peers import note_threadiverse
 from activitypub.ports import ActorView, Arrival
 from activitypub.uris import Uris
 from groups.distribution import Parcel, spread_in_group, withdraw_in_group
@@ -79,6 +80,8 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
     group = _followed_group(uow, arrival.sender.id)
     if group is None:
         return
+    if announce.inner is not None:
+        note_threadiverse(uow, arrival.sender.host)
     if announce.inner is not None and announce.inner.type == "Delete":
         _withdrawn(uow, arrival.sender, announce.inner)
         return

@@ -1,6 +1,6 @@
 """Who is sent what, when something happens in a group: one activity for each kind of reader (product decision 16)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,17 @@ from activitypub.uris import Uris
 from groups import translation
 from groups.people import ACTORS
 from groups.places import MEMBERSHIPS
+from groups.policy import PARTICIPANTS
 from groups.translation import GroupFacts, PostFacts
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PEERS, LEDGER = table_of(Peer), table_of(LedgerEntry)
-THREADIVERSE, MICROBLOG = "threadiverse", "microblog"
+VERBATIM, BOOSTS, REEMISSIONS = ("threadiverse", "both"), ("microblog", "both"), ("microblog", "both")
+ACTIVITIES_IN_PRIVATE = ("threadiverse",)
+"""By form of announcement, the classes of host that get it (federation reference §5.4 and §5.7)."""
+SHUT_OUT = ("suspend", "quarantine")
+"""No words go to a server of such a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +52,20 @@ class LocalPost:
 
 def spread_local_post(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
     """Send a new or edited post of this node to all who may have it: nothing at all where the audience is `none`."""
-    if post.facts.direct:
-        _send(uow, post.author_id, _activity_of(uris, post, group), post.parcel, _named_inboxes(post.facts))
-        return
     if group.audience == "none":
         return
     activity = _activity_of(uris, post, group)
+    if post.facts.direct:
+        _send(uow, post.author_id, activity, post.parcel, _named_inboxes(post.facts))
+        return
     if not group.local:
         to = [(group.host, group.inbox), *_named_inboxes(post.facts)]
         _send(uow, post.author_id, activity, post.parcel, to)
         return
     if group.audience == "public":
-        _send(uow, post.author_id, activity, post.parcel, _named_inboxes(post.facts))
+        # An edit goes wherever the first words went; a boost brought only their address to microblog hosts.
+        held = _held_by(uow, post.parcel.post_id) if post.facts.edited_at is not None else []
+        _send(uow, post.author_id, activity, post.parcel, sorted({*_named_inboxes(post.facts), *held}))
     spread_in_group(uow, uris, activity, post.facts.uri, post.parcel, group, begins_thread=post.begins_thread)
     if group.audience == "followers":
         _reemit(uow, uris, post, group)
@@ -86,10 +93,10 @@ def spread_in_group(
         _announce(uow, group, announce, parcel, member_inboxes(group, trusted=True))
         return
     verbatim = translation.to_announce_activity(uris.activity(_token()), group, activity)
-    _announce(uow, group, verbatim, parcel, member_inboxes(group, delivery_class=THREADIVERSE))
+    _announce(uow, group, verbatim, parcel, member_inboxes(group, classes=_verbatim_classes(group)))
     if begins_thread and group.is_public and activity.get("type") == "Create":
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
-        _announce(uow, group, boost, parcel, member_inboxes(group, delivery_class=MICROBLOG))
+        _announce(uow, group, boost, parcel, member_inboxes(group, classes=BOOSTS))
 
 
 def spread_delete(
@@ -101,17 +108,23 @@ def spread_delete(
     group: GroupFacts,
     *,
     reason: str | None = None,
-    own: bool = True,
+    author: tuple[int, str] | None = None,
+    direct: bool = False,
 ) -> None:
     """Tell every server that got a post that it is gone; nothing of its words travels.
 
-    `actor` is the id and URI of who deletes. A Delete of what is our own goes to each inbox in the ledger; what came
-    from elsewhere is only withdrawn from the group.
+    `actor` is the id and URI of who deletes, `author` those of the author of what is our own: its Delete, the only one
+    that microblog software obeys, goes to each inbox in the ledger. What came from elsewhere is only withdrawn from the
+    group, and of a direct post nobody learns but who got it.
     """
-    delete = translation.to_delete(uris.activity(_token()), actor[1], object_uri, group, reason=reason)
-    if own:
-        _enqueue(uow, actor[0], "Delete", delete, parcel, _holders(parcel.post_id))
-    if group.local:
+    if author is not None:
+        delete = translation.to_delete(uris.activity(_token()), author[1], object_uri, group, reason=None)
+        if direct:
+            del delete["audience"]
+            delete["to"] = _readers(uow, parcel.post_id)
+        _enqueue(uow, author[0], "Delete", delete, parcel, _holders(parcel.post_id))
+    if group.local and not direct:
+        delete = translation.to_delete(uris.activity(_token()), actor[1], object_uri, group, reason=reason)
         withdraw_in_group(uow, uris, delete, object_uri, parcel, group)
 
 
@@ -122,7 +135,7 @@ def withdraw_in_group(
     if group.audience in {"none", "peers-only"}:
         return
     announce = translation.to_announce_activity(uris.activity(_token()), group, delete)
-    _enqueue(uow, group.id, "Delete", announce, parcel, member_inboxes(group, delivery_class=THREADIVERSE))
+    _enqueue(uow, group.id, "Delete", announce, parcel, member_inboxes(group, classes=_verbatim_classes(group)))
     if group.audience == "followers":
         _withdraw_reemission(uow, uris, parcel, group)
     if group.is_public:
@@ -133,6 +146,16 @@ def withdraw_in_group(
 
 def _holders(post_id: int) -> Select[tuple[str, str]]:
     return select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == post_id)
+
+
+def _held_by(uow: UnitOfWork, post_id: int) -> list[tuple[str, str]]:
+    return [(row.host, row.inbox) for row in uow.connection.execute(_holders(post_id))]
+
+
+def _readers(uow: UnitOfWork, post_id: int) -> list[str]:
+    """Return the addresses of those elsewhere who got a direct post."""
+    inboxes = select(LEDGER.c.inbox).where(LEDGER.c.object_id == post_id)
+    return list(uow.connection.execute(select(ACTORS.c.uri).where(ACTORS.c.inbox.in_(inboxes))).scalars())
 
 
 def send_from(
@@ -153,7 +176,7 @@ def send_from(
 
 
 def member_inboxes(
-    group: GroupFacts, *, delivery_class: str | None = None, trusted: bool = False
+    group: GroupFacts, *, classes: Collection[str] | None = None, trusted: bool = False
 ) -> Select[tuple[str, str]]:
     """Return host and inbox of the members on other servers, each inbox once.
 
@@ -170,15 +193,22 @@ def member_inboxes(
             MEMBERSHIPS.c.state == "active",
             ACTORS.c.local.is_(False),
             ACTORS.c.state == "active",
-            or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(("suspend", "quarantine"))),
+            or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(SHUT_OUT)),
         )
         .distinct()
     )
-    if delivery_class is not None:
-        query = query.where(func.coalesce(PEERS.c.delivery_class, MICROBLOG) == delivery_class)
+    if not group.is_public:
+        # One that followed while the group was public is no member, and gets nothing once it is private.
+        query = query.where(MEMBERSHIPS.c.role.in_(PARTICIPANTS))
+    if classes is not None:
+        query = query.where(func.coalesce(PEERS.c.delivery_class, "microblog").in_(classes))
     if trusted:
         query = query.where(PEERS.c.level == "allow")
     return query
+
+
+def _verbatim_classes(group: GroupFacts) -> Collection[str]:
+    return VERBATIM if group.is_public else ACTIVITIES_IN_PRIVATE
 
 
 def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, Any]:
@@ -189,7 +219,7 @@ def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, An
 
 def _reemit(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
     document = translation.to_reemission(uris, post.facts, group, post.author_name, post.parent_reemission)
-    _announce(uow, group, document, post.parcel, member_inboxes(group, delivery_class=MICROBLOG))
+    _announce(uow, group, document, post.parcel, member_inboxes(group, classes=REEMISSIONS))
 
 
 def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: GroupFacts) -> None:
@@ -197,7 +227,7 @@ def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: Gro
         uris.activity(_token()), group.uri, uris.reemission(parcel.post_id), group, reason=None
     )
     delete["to"] = [group.followers]
-    _enqueue(uow, group.id, "Delete", delete, parcel, member_inboxes(group, delivery_class=MICROBLOG))
+    _enqueue(uow, group.id, "Delete", delete, parcel, member_inboxes(group, classes=REEMISSIONS))
 
 
 def _named_inboxes(post: PostFacts) -> list[tuple[str, str]]:
@@ -207,8 +237,12 @@ def _named_inboxes(post: PostFacts) -> list[tuple[str, str]]:
 def _send(
     uow: UnitOfWork, actor_id: int, document: dict[str, Any], parcel: Parcel, to: Sequence[tuple[str, str]]
 ) -> None:
-    if to:
-        enqueue_to(uow, _outgoing(actor_id, document["type"], document, parcel), list(to))
+    """Send what carries words to some inboxes, less those of servers that are shut out."""
+    shut = select(PEERS.c.host).where(PEERS.c.host.in_({host for host, _ in to}), PEERS.c.level.in_(SHUT_OUT))
+    closed = set(uow.connection.execute(shut).scalars()) if to else set()
+    recipients = [(host, inbox) for host, inbox in to if host not in closed]
+    if recipients:
+        enqueue_to(uow, _outgoing(actor_id, document["type"], document, parcel), recipients)
 
 
 def _announce(

@@ -38,9 +38,10 @@ LEDGER_KEPT_FOR = timedelta(days=90)
 def end_post(uow: UnitOfWork, uris: Uris, row: Row[Any], *, by_id: int, own: bool) -> None:
     """End one post now, and tell every server that got it; a removal by somebody else carries an empty reason."""
     hide(uow, [row])
-    actor = uow.connection.execute(select(ACTORS).where(ACTORS.c.id == by_id)).one()
-    reason = None if own else ""
-    tell_of_end(uow, uris, row, group_of(uow, row.group_id), (actor.id, actor.uri), reason=reason, own=row.local)
+    query = select(ACTORS.c.id, ACTORS.c.uri).where(ACTORS.c.id.in_((by_id, row.author_id)))
+    found = {actor.id: (actor.id, actor.uri) for actor in uow.connection.execute(query)}
+    reason, author = None if own else "", found[row.author_id] if row.local else None
+    tell_of_end(uow, uris, row, group_of(uow, row.group_id), found[by_id], reason=reason, author=author)
 
 
 def hide(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
@@ -76,11 +77,12 @@ def tell_of_end(
     actor: tuple[int, str],
     *,
     reason: str | None = None,
-    own: bool = True,
+    author: tuple[int, str] | None = None,
 ) -> None:
     """Send the Deletes of a post that has ended; they carry none of its words, so they need none of its keys."""
     parcel = Parcel(post_id=row.id, group_id=row.group_id, thread_id=row.thread_id, secrets=None, expires_at=None)
-    spread_delete(uow, uris, actor, row.uri, parcel, group, reason=reason, own=own)
+    direct = row.audience == "direct"
+    spread_delete(uow, uris, actor, row.uri, parcel, group, reason=reason, author=author, direct=direct)
 
 
 def group_of(uow: UnitOfWork, group_id: int) -> GroupFacts:

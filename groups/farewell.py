@@ -37,7 +37,8 @@ def end_posts_of(uow: UnitOfWork, uris: Uris, persona_id: int, limit: int) -> in
     hide(uow, rows)
     groups = groups_of(uow, sorted({row.group_id for row in rows}))
     for row in rows:
-        tell_of_end(uow, uris, row, groups[row.group_id], (author.id, author.uri), own=row.local)
+        me = (author.id, author.uri)
+        tell_of_end(uow, uris, row, groups[row.group_id], me, author=me if row.local else None)
     return len(rows)
 
 

@@ -144,8 +144,8 @@ class PostEraser:
         for row in rows:
             # A copy of somebody else's post ends here alone; the original is theirs.
             if row.local and row.author_id in authors:
-                author = authors[row.author_id]
-                tell_of_end(uow, self._uris, row, groups[row.group_id], (author.id, author.uri))
+                author = (authors[row.author_id].id, authors[row.author_id].uri)
+                tell_of_end(uow, self._uris, row, groups[row.group_id], author, author=author)
 
     def clean(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
         """Empty the rows of posts whose keys are gone."""

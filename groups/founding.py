@@ -143,8 +143,9 @@ def change_group(uow: UnitOfWork, by: int | None, group_id: int, changes: GroupC
 def adopt_remote_group(uow: UnitOfWork, actor_id: int) -> GroupView:
     """Give a group of another node its row here, so that it can be joined and posted into; safe to repeat."""
     actor = uow.connection.execute(select(ACTORS).where(ACTORS.c.id == actor_id)).one()
-    # What another server says of its group's audience is the most we may assume: locked means private there.
-    rules = {"audience": "followers" if actor.locked else "public", "join_rule": "approval" if actor.locked else "open"}
+    # What another server says of its group's audience is the most we may assume: locked alone means private there.
+    audience = "public" if actor.open_to_all or not actor.locked else "followers"
+    rules = {"audience": audience, "join_rule": "approval" if actor.locked else "open"}
     if uow.connection.execute(select(GROUPS.c.id).where(GROUPS.c.id == actor_id)).first() is None:
         uow.connection.execute(
             insert(GROUPS).values(

@@ -51,7 +51,8 @@ def receive_follow(uow: UnitOfWork, uris: Uris, follower_id: int, group_id: int,
     standing = standing_of(uow, group_id, follower_id)
     if standing.audience == "none":
         raise NotFound(f"group {group_id}")
-    if not may(Act.JOIN, standing):
+    # A group that follows passes on what it gets, so it may follow only what is public (federation reference §5.8).
+    if not may(Act.JOIN, standing) or (role == "follower" and standing.audience != "public"):
         answer_follow(uow, uris, "Reject", group_id, follower_id, follow_uri)
         return
     active = standing.state == "active" or standing.join_rule == "open"
@@ -85,7 +86,8 @@ def leave(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> Member
     may(Act.LEAVE, standing).or_raise()
     if not standing.local:
         _undo_follow(uow, uris, persona_id, group_id)
-    _end(uow, group_id, persona_id, "left")
+    # Whoever was never let in has no way back in either: a request that is taken back goes as a refused one does.
+    _end(uow, group_id, persona_id, "left", LEFT_FOR if standing.is_active else REFUSED_FOR)
     return _view(uow, group_id, persona_id)
 
 
@@ -217,8 +219,8 @@ def _put(
     uow.connection.execute(insert(MEMBERSHIPS).values(**row, **values))
 
 
-def _end(uow: UnitOfWork, group_id: int, actor_id: int, state: str) -> None:
-    _change(uow, group_id, actor_id, state=state, role="member", ends_at=uow.now + LEFT_FOR)
+def _end(uow: UnitOfWork, group_id: int, actor_id: int, state: str, forgotten_in: timedelta = LEFT_FOR) -> None:
+    _change(uow, group_id, actor_id, state=state, role="member", ends_at=uow.now + forgotten_in)
 
 
 def _change(uow: UnitOfWork, group_id: int, actor_id: int, **values: Any) -> None:

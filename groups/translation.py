@@ -112,7 +112,9 @@ def actor_document(uris: Uris, facts: LocalActorFacts) -> dict[str, Any]:
     }
     if facts.kind == "Group":
         moderators, featured = Uri(uris.moderators(facts.uri)), Uri(uris.featured(facts.uri))
-        return to_document(actors.Group(**shared, moderators=moderators, featured=featured, sensitive=True))
+        audience = (PUBLIC,) if facts.discoverable else ()
+        group = actors.Group(**shared, moderators=moderators, featured=featured, sensitive=True, audience=audience)
+        return to_document(group)
     return to_document(actors.Person(**shared, following=Uri(uris.following(facts.uri))))
 
 

@@ -22,7 +22,7 @@ from node.worker import LAST_WORK_SECONDS, Worker
 
 SWITCH_SECONDS: Final = 0.0005
 """How often threads take turns: the database thread must not keep requests waiting (stack reference §5)."""
-KEEP_ALIVE_SECONDS: Final = 20
+KEEP_ALIVE_SECONDS: Final = 75
 MOST_AT_ONCE: Final = 2_000
 ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 

@@ -226,8 +226,7 @@ class _Reader:
     def _base_url(self, domain: str) -> str:
         scheme = "http" if self.development else "https"
         value = (self._values.get("BASE_URL") or f"{scheme}://{domain}").rstrip("/")
-        parts = urlsplit(value)
-        if parts.scheme == "http" and not self.development:
+        if value.startswith("http://") and not self.development:
             self.faults.append(f"{PREFIX}BASE_URL begins with https://; http:// is for {PREFIX}DEVELOPMENT=1 only")
         elif domain and value not in {f"https://{domain}", f"http://{domain}"}:
             self.faults.append(f"{PREFIX}BASE_URL is https://{domain}, the domain of handles and ids, not {value!r}")
@@ -250,8 +249,11 @@ class _Reader:
             self.faults.append(f"{PREFIX}KEYRING_URL is a directory: this version keeps its keyring in files only")
             return self.data_dir
         path = Path(value) if value else self.data_dir / "keyring"
-        database = urlsplit(self._values.get("DATABASE_URL", "")).path
-        if database and (path / "keyring.db").absolute() == Path(database).absolute():
+        try:
+            database = database_url(self._values.get("DATABASE_URL", "")).database
+        except (ArgumentError, ValueError):  # told already
+            return path
+        if database and (path / "keyring.db").resolve() == Path(database).resolve():
             self.faults.append(f"{PREFIX}KEYRING_URL is the content database: keys and content never share a store")
         return path
 

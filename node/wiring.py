@@ -79,10 +79,10 @@ def build_node(settings: Settings, *, clock: Clock = utc_now) -> Node:
     Raises RootKeyMissing when there is no usable root key.
     """
     try:
-        root_key = read_root_key(settings.root_key_file)
+        keyring = Keyring(settings.keyring_dir, read_root_key(settings.root_key_file))
     except RootKeyRefused as error:
         raise RootKeyMissing(str(error)) from error
-    vault = Vault(Keyring(settings.keyring_dir, root_key))
+    vault = Vault(keyring)
     wakes = Wakes()
     return Node(
         settings=settings,
@@ -96,7 +96,7 @@ def build_node(settings: Settings, *, clock: Clock = utc_now) -> Node:
 
 
 class RootKeyMissing(Exception):
-    """There is no root key, or it is not kept as it must be."""
+    """There is no root key, it is not kept as it must be, or it is that of another keyring."""
 
 
 def prepare_directories(data_dir: Path, keyring_dir: Path, root_key_file: Path) -> None:

@@ -11,12 +11,14 @@ from typing import Final
 import structlog
 
 from activitypub.delivery import deliver_due
+from activitypub.describing import describe_due
 from activitypub.inbox import process_due
 from node.faces import Faces
 from node.retaining import Retention
 from node.wiring import Node
 
 POLL_SECONDS: Final = 1.0
+PEERS_SECONDS: Final = 60.0
 RETENTION_SECONDS: Final = 30.0
 """How often retention looks whether its sweep is due, which comes every five minutes."""
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -42,6 +44,7 @@ def loops_of(node: Node, faces: Faces) -> list[Loop]:
     return [
         Loop("inbox", lambda: process_due(faces.federation), POLL_SECONDS),
         Loop("deliveries", lambda: deliver_due(faces.federation), POLL_SECONDS),
+        Loop("peers", lambda: describe_due(faces.federation), PEERS_SECONDS),
         Loop("retention", retention.due, RETENTION_SECONDS),
     ]
 

@@ -139,7 +139,9 @@ def chosen_persona(token: str, value: str | None) -> int | None:
     number = (value or "").partition(".")[0]
     if not number.isascii() or not number.isdecimal():
         return None
-    return int(number) if hmac.compare_digest(sign_choice(token, int(number)), value or "") else None
+    # As bytes: text that is not ASCII, which a browser may send, cannot be compared in constant time.
+    signed = sign_choice(token, int(number)).encode()
+    return int(number) if hmac.compare_digest(signed, (value or "").encode()) else None
 
 
 def open_session(uow: UnitOfWork, account_id: int, token: str) -> None:

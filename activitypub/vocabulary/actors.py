@@ -79,6 +79,7 @@ class Actor(Object):
     updated: datetime | None = None
     fields: tuple[Field, ...] = ()
     tags: tuple[Tag, ...] = ()
+    audience: tuple[Uri, ...] = ()
     moderators: Uri | None = None
     attributed_to: tuple[Uri, ...] = ()
     posting_restricted: bool = False
@@ -106,7 +107,11 @@ class Person(Actor):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Group(Actor):
-    """A community (FEP-1b12); `moderators` is the collection that its `attributedTo` names."""
+    """A community (FEP-1b12); `moderators` is the collection that its `attributedTo` names.
+
+    `audience` holds Public where everybody may read it: Kinfold says so, since a group that asks for approval
+    (`manuallyApprovesFollowers`) may be public all the same, which Lemmy does not know.
+    """
 
     type: str = "Group"
 
@@ -227,6 +232,7 @@ def _group_facts(document: Document) -> dict[str, Any]:
     value = document.get("attributedTo")
     many = type(value) is list
     return {
+        "audience": base.recipients(document, "audience"),
         "moderators": None if many else base.reference(document, "attributedTo"),
         "attributed_to": base.all_references(document, "attributedTo") if many else (),
         "posting_restricted": base.flag(document, "postingRestrictedToMods"),

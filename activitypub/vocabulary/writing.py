@@ -265,6 +265,7 @@ def _actor(actor: Actor) -> list[Part]:
         ("endpoints", None if actor.shared_inbox is None else {"sharedInbox": actor.shared_inbox}),
         ("attributedTo", actor.moderators or _references(actor.attributed_to)),
         ("moderators", actor.moderators if is_group else None),
+        ("audience", _one_or_many(actor.audience)),
         ("postingRestrictedToMods", actor.posting_restricted if is_group else _true(actor.posting_restricted)),
         ("sensitive", actor.sensitive if is_group else _true(actor.sensitive)),
         ("manuallyApprovesFollowers", actor.manually_approves_followers),

@@ -79,6 +79,7 @@ def _actors() -> None:
         sa.Column("outbox", sa.String(), nullable=True),
         sa.Column("url", sa.String(), nullable=True),
         sa.Column("locked", sa.Boolean(), nullable=False),
+        sa.Column("open_to_all", sa.Boolean(), nullable=False),
         sa.Column("key_id", sa.String(), nullable=True),
         sa.Column("rsa_public_pem", sa.String(), nullable=True),
         sa.Column("ed25519_key_id", sa.String(), nullable=True),
@@ -255,6 +256,7 @@ def _peers() -> None:
         sa.Column("host", sa.String(), nullable=False),
         sa.Column("delivery_class", sa.String(), nullable=False),
         sa.Column("software", sa.String(), nullable=True),
+        sa.Column("described_at", sa.BigInteger(), nullable=True),
         sa.Column("level", sa.String(), nullable=False),
         sa.Column("first_seen_on", sa.BigInteger(), nullable=False),
         sa.Column("failures", ID, nullable=False),
@@ -262,6 +264,7 @@ def _peers() -> None:
         sa.Column("last_success_on", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("host", name=op.f("pk_peers")),
     )
+    op.create_index(op.f("ix_peers_described_at"), "peers", ["described_at"], unique=False)
 
 
 def _person_follows() -> None:

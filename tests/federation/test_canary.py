@@ -56,7 +56,7 @@ def test_a_canary_is_found_nowhere_and_ends(node: ServedNode) -> None:
     canary, note = f"canary-{secrets.token_hex(12)}", f"warning-{secrets.token_hex(12)}"
     with node.api(node.owner) as api:
         group = api.get("/api/v1/accounts/lookup", params={"acct": "hearth"}).json()["id"]
-        form = {"status": f"@hearth {canary}", "spoiler_text": note, "expires_in": "5"}
+        form = {"status": f"@hearth {canary}", "spoiler_text": note}
         post = api.post("/api/v1/statuses", data=form)
         assert post.status_code == 200, post.text
         reply = api.post("/api/v1/statuses", data={"status": canary, "in_reply_to_id": post.json()["id"]})
@@ -68,7 +68,11 @@ def test_a_canary_is_found_nowhere_and_ends(node: ServedNode) -> None:
         assert places_of(f"127.0.0.13:{node.port}", *node.files()) != []
         assert places_of(canary, *node.files()) == places_of(note, *node.files()) == []
 
-        end(node)
+        node.end_posts()
+        assert canary not in api.get(f"/api/v1/statuses/{first['id']}").text, "hidden before any sweep"
+        assert len(live_posts(node)) == 2
+        node.command("retention", "run")
+        assert live_posts(node) == []
         for address in (f"/api/v1/statuses/{first['id']}", f"/api/v1/statuses/{first['id']}/context"):
             assert api.get(address).status_code == 404
         assert [each["id"] for each in api.get(f"/api/v1/timelines/list/{group}").json()] == []
@@ -78,17 +82,6 @@ def test_a_canary_is_found_nowhere_and_ends(node: ServedNode) -> None:
     assert (asked.status_code in (404, 410), canary in asked.text) == (True, False)
     assert keys_of_posts(node) == []
     assert places_of(canary, *node.files()) == []
-
-
-def end(node: ServedNode) -> None:
-    """Bring the group's posts past their end, and sweep."""
-    node.command("group", "set", "hearth", "--keep", "5s")
-
-    def swept() -> bool:
-        node.command("retention", "run")
-        return not live_posts(node)
-
-    until(swept, "the posts to end", pause=0.5)
 
 
 def live_posts(node: ServedNode) -> list[int]:
