@@ -10,7 +10,7 @@ from node.logs import set_up_logs
 from node.migrating import SchemaRefused, check_schema
 from node.settings import Settings, SettingsRefused, load_settings
 from node.wiring import Node, RootKeyMissing, build_node
-from privacy.errors import PublicError
+from privacy.errors import DatabaseUnavailable, PublicError
 
 REFUSED: Final = 1
 DOES_NOT_FIT: Final = (SettingsRefused, SchemaRefused, RootKeyMissing)
@@ -54,6 +54,8 @@ def opened(environ: Mapping[str, str], *, checked: bool = True) -> Iterator[Node
         if checked and not has_tables(node):
             raise Refused("the database has older tables than this version needs: run kinfold migrate")
         yield node
+    except DatabaseUnavailable as error:
+        raise Refused("the database cannot be reached, or takes nothing at the moment; nothing was changed") from error
     except PublicError as error:
         raise Refused(error.public) from error
     finally:

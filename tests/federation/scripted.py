@@ -4,9 +4,11 @@ It shares no code with the node. It answers at once, so that what is measured or
 """
 
 import base64
+import contextlib
 import hashlib
 import itertools
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -41,6 +43,7 @@ class ScriptedHost:
 
     host: str
     arrivals: list[Arrival] = field(default_factory=list)
+    connections: set[socket.socket] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -67,6 +70,9 @@ class ScriptedHost:
         """Go away: from here on nobody answers."""
         self._server.shutdown()
         self._server.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):  # the other side may have closed it already
+                connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
     def actor(self, name: str) -> str:
@@ -140,6 +146,14 @@ def _handler(host: ScriptedHost) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            host.connections.add(self.connection)
+
+        def finish(self) -> None:
+            host.connections.discard(self.connection)
+            super().finish()
 
         def do_GET(self) -> None:
             where = urlsplit(self.path)
