@@ -28,22 +28,31 @@ class Faces:
 
 def join_faces(node: Node) -> Faces:
     """Return the faces of a node; one for each process and event loop."""
-    peers = PeerPolicy(node.settings.federation)
-    release = version("kinfold")
-    egress = Egress(
-        EgressOptions(
-            user_agent=f"Kinfold/{release} (+{node.uris.base_url}/)",
-            private_peers=node.settings.private_peers,
-            ca_file=node.settings.ca_file,
-            development=node.settings.development,
-        ),
-        is_refused=peers.is_refused,
-        clock=node.clock,
-    )
-    federation = FederationContext(
+    federation = _join_protocol(node)
+    web = WebContext(
         database=node.database,
         vault=node.vault,
-        egress=egress,
+        uris=node.uris,
+        federation=federation,
+        options=WebOptions(registration=node.settings.registration, development=node.settings.development),
+        clock=node.clock,
+        pool=node.pool,
+    )
+    return Faces(federation, web)
+
+
+def _join_protocol(node: Node) -> FederationContext:
+    peers, release = PeerPolicy(node.settings.federation), version("kinfold")
+    options = EgressOptions(
+        user_agent=f"Kinfold/{release} (+{node.uris.base_url}/)",
+        private_peers=node.settings.private_peers,
+        ca_file=node.settings.ca_file,
+        development=node.settings.development,
+    )
+    return FederationContext(
+        database=node.database,
+        vault=node.vault,
+        egress=Egress(options, is_refused=peers.is_refused, clock=node.clock),
         uris=node.uris,
         routes=inbox_routes(node.uris),
         publications=GroupPublications(node.uris),
@@ -58,13 +67,3 @@ def join_faces(node: Node) -> Faces:
         clock=node.clock,
         pool=node.pool,
     )
-    web = WebContext(
-        database=node.database,
-        vault=node.vault,
-        uris=node.uris,
-        federation=federation,
-        options=WebOptions(registration=node.settings.registration, development=node.settings.development),
-        clock=node.clock,
-        pool=node.pool,
-    )
-    return Faces(federation, web)

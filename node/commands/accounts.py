@@ -79,7 +79,7 @@ def freeze(environ: Mapping[str, str], name: str, *, thaw: bool) -> None:
 def erase(environ: Mapping[str, str], name: str, *, yes: bool) -> None:
     """Erase an account, its personas and all that they wrote, for good."""
     # Imported late: it brings the other floors along, which listing accounts should not pay for.
-    from node.retaining import Retention  # noqa: PLC0415 - heavy
+    from node.retaining import Retention  # noqa: PLC0415 - heavy, and only for this command
 
     with opened(environ) as node:
         found = node.database.read_now(account_of_name, name)

@@ -67,7 +67,7 @@ def init(environ: Mapping[str, str], domain: str, title: str | None, owner: str,
 def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_jobs: bool) -> None:
     """Serve the node: for people, for their apps and for other servers."""
     # Imported late: no other command should pay for a web server.
-    from node.serving import CannotListen, serve_here, serve_with_workers  # noqa: PLC0415 - heavy
+    from node.serving import CannotListen, serve_here, serve_with_workers  # noqa: PLC0415 - heavy, and only for this command
 
     settings = read_settings(environ)
     _check_serving(settings, host, workers)
@@ -87,7 +87,7 @@ def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_
 @click.pass_obj
 def jobs(environ: Mapping[str, str]) -> None:
     """Run the background loops alone: beside kinfold serve --no-jobs."""
-    from node.serving import run_jobs  # noqa: PLC0415 - heavy
+    from node.serving import run_jobs  # noqa: PLC0415 - heavy, and only for this command
 
     with opened(environ) as node:
         _check_made(node)

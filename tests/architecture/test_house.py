@@ -142,6 +142,8 @@ IMPORTED_AS = {
     "python-multipart": "python_multipart",
 }  # fmt: skip
 NOT_IMPORTED_BY_NAME = {
+    "linkify-it-py",  # markdown-it takes it when it is told to find links
+    "pyld",  # loaded with the first document that needs it
     "httptools",  # uvicorn takes it by name, and is told to
     "psycopg",  # SQLAlchemy takes it by the database's address
     "python-multipart",  # Starlette takes it to read forms

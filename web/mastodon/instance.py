@@ -63,11 +63,10 @@ def limits() -> dict[str, Any]:
     }
 
 
-async def instance_v2(call: Call) -> dict[str, Any]:
-    """Describe the node. https://docs.joinmastodon.org/methods/instance/#v2"""
-    site, options = call.site, call.context.federation.options
+def configuration(site: Site) -> dict[str, Any]:
+    """Return what apps are told of addresses and limits."""
     closed = {"local": "disabled", "remote": "disabled"}
-    configuration = {
+    return {
         "urls": {
             "streaming": streaming(site),
             "status": None,
@@ -85,6 +84,11 @@ async def instance_v2(call: Call) -> dict[str, Any]:
         },
         "limited_federation": False,
     }
+
+
+async def instance_v2(call: Call) -> dict[str, Any]:
+    """Describe the node. https://docs.joinmastodon.org/methods/instance/#v2"""
+    site, options = call.site, call.context.federation.options
     picture = site.asset("header.png")
     return {
         "domain": site.domain,
@@ -96,7 +100,7 @@ async def instance_v2(call: Call) -> dict[str, Any]:
         "thumbnail": {"url": picture, "blurhash": None, "versions": {"@1x": picture, "@2x": picture}},
         "icon": [{"src": site.asset("avatar-0.png"), "size": "160x160"}],
         "languages": ["en"],
-        "configuration": configuration,
+        "configuration": configuration(site),
         "registrations": {
             "enabled": False,
             "approval_required": False,
