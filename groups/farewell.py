@@ -47,6 +47,8 @@ def end_persona(uow: UnitOfWork, uris: Uris, persona_id: int) -> None:
     actor = actors.actor_by_id(uow, persona_id)
     if actor is None or not actor.local or actor.kind != "Person":
         raise NotFound(f"persona {persona_id}")
+    if actor.state == "gone":
+        return  # an erasure that was interrupted comes by again: every server was told
     _tell_of_end(uow, uris, persona_id, actor.uri)
     places = (MEMBERSHIPS.c.actor_id == persona_id, MEMBERSHIPS.c.state != "banned")
     uow.connection.execute(

@@ -18,6 +18,8 @@ from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
 INVITATIONS = table_of(Invitation)
+INVITATION_PREFIX = "kinfold_invite_"
+"""Before every token, so that a leaked one is known for what it is."""
 MAX_USES = 100
 MAX_LIFE = timedelta(days=90)
 DEFAULT_LIFE = timedelta(days=7)
@@ -34,7 +36,7 @@ def invite(uow: UnitOfWork, by: int | None, group_id: int, uses: int, life: time
         raise Invalid({"uses": f"A link can be used between 1 and {MAX_USES} times."})
     if not timedelta(0) < life <= MAX_LIFE:
         raise Invalid({"life": f"A link works for at most {MAX_LIFE.days} days."})
-    token = secrets.token_urlsafe(32)
+    token = INVITATION_PREFIX + secrets.token_urlsafe(32)
     row = {
         "id": new_id(), "token_hash": _hash(token), "group_id": group_id, "made_by": by, "uses_left": uses,
         "created_at": uow.now, "expires_at": uow.now + life,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, insert, literal, or_, select, update
 
 from groups.errors import NotFound
 from groups.models import Notification
@@ -90,15 +90,7 @@ def notifications_of(
     newer_than = [bound for bound in (page.since_id, page.min_id) if bound is not None]
     where += [NOTIFICATIONS.c.number > bound for bound in newer_than]
     order = NOTIFICATIONS.c.number.asc() if page.min_id is not None else NOTIFICATIONS.c.number.desc()
-    visible = or_(NOTIFICATIONS.c.post_id.is_(None), visible_to(Onlooker(persona_id), uow.now))
-    query = (
-        select(NOTIFICATIONS)
-        .outerjoin(POSTS, POSTS.c.id == NOTIFICATIONS.c.post_id)
-        .outerjoin(GROUPS, GROUPS.c.id == POSTS.c.group_id)
-        .where(*where, visible)
-        .order_by(order)
-        .limit(page.limit)
-    )
+    query = _still_visible(uow, persona_id, select(NOTIFICATIONS)).where(*where).order_by(order).limit(page.limit)
     rows = sorted(uow.connection.execute(query).fetchall(), key=lambda row: -int(row.number))
     return _views(uow, persona_id, rows)
 
@@ -124,9 +116,10 @@ def clear(uow: UnitOfWork, persona_id: int) -> None:
 
 
 def unread_count(uow: UnitOfWork, persona_id: int, read_up_to: int, limit: int) -> int:
-    """Return how many pieces of news are newer than a number, counting no further than `limit`."""
+    """Return how many pieces of news that would be shown are newer than a number, counting no further than `limit`."""
     newer = and_(_alive(uow, persona_id), NOTIFICATIONS.c.number > read_up_to)
-    return len(uow.connection.execute(select(NOTIFICATIONS.c.number).where(newer).limit(limit)).fetchall())
+    query = _still_visible(uow, persona_id, select(NOTIFICATIONS.c.number)).where(newer).limit(limit)
+    return len(uow.connection.execute(query).fetchall())
 
 
 def _give(
@@ -161,6 +154,15 @@ def _give(
     ]
     if rows:
         uow.connection.execute(insert(NOTIFICATIONS), rows)
+
+
+def _still_visible(uow: UnitOfWork, persona_id: int, query: Select[Any]) -> Select[Any]:
+    """Leave out what is about posts that a persona may not see any more."""
+    return (
+        query.outerjoin(POSTS, POSTS.c.id == NOTIFICATIONS.c.post_id)
+        .outerjoin(GROUPS, GROUPS.c.id == POSTS.c.group_id)
+        .where(or_(NOTIFICATIONS.c.post_id.is_(None), visible_to(Onlooker(persona_id), uow.now)))
+    )
 
 
 def _alive(uow: UnitOfWork, persona_id: int) -> ColumnElement[bool]:

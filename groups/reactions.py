@@ -44,8 +44,9 @@ def store_reaction(uow: UnitOfWork, row: Row[Any], actor_id: int, like_uri: str)
     """Write down that somebody supports a post and tell its author; answers whether that is new."""
     dialect = postgresql if uow.dialect == "postgresql" else sqlite
     values = {"post_id": row.id, "actor_id": actor_id, "uri": like_uri, "created_at": uow.now}
-    stored = uow.connection.execute(dialect.insert(REACTIONS).values(**values).on_conflict_do_nothing())
-    if stored.rowcount != 1:
+    # What an INSERT counts is not told on PostgreSQL; what it returns is.
+    stored = dialect.insert(REACTIONS).values(**values).on_conflict_do_nothing().returning(REACTIONS.c.post_id)
+    if uow.connection.execute(stored).first() is None:
         return False
     notify_members(
         uow,

@@ -23,12 +23,12 @@ TELLING: Final = frozenset(
     }
 )
 PATTERNS: Final = (
-    re.compile(r"kinfold_[a-z]+_[A-Za-z0-9_-]{8,}"),
+    re.compile(r"(?:kinfold_[a-z]+|kft|kfs|kfc)_[A-Za-z0-9_-]{8,}"),
     re.compile(r"\b(?:Bearer|Basic)\s+\S+", re.IGNORECASE),
     re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
-    re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"),
-    re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){3,7}[0-9a-fA-F]{0,4}(?![\w:])"),
-    re.compile(r"(?<![\w:])[0-9a-fA-F]{0,4}::(?:[0-9a-fA-F]{1,4}:?)*(?![\w:])"),
+    re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"),
+    # With `::` anywhere in it, or with at least three colons: times of day have two.
+    re.compile(r"(?<![\w:])(?=[0-9a-fA-F:]*::|(?:[0-9a-fA-F]{1,4}:){3})[0-9a-fA-F:]+(?!\w)"),
     re.compile(r"\?[^\s\"']+"),
 )
 """Tokens of ours, credentials, mail addresses, IPv4 and IPv6 addresses, query strings."""
@@ -36,7 +36,7 @@ PATTERNS: Final = (
 
 def redact(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may be logged of an event."""
-    return {key: BLANK if key.lower() in TELLING else _clean(value) for key, value in event.items()}
+    return {key: BLANK if str(key).lower() in TELLING else _clean(value) for key, value in event.items()}
 
 
 def redact_text(text: str) -> str:

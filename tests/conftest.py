@@ -23,6 +23,28 @@ from privacy.vault import Vault
 from tests.clock import MovableClock
 
 
+class EmptiedDatabase:
+    """A PostgreSQL database whose rows are all deleted after each test."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._connection = psycopg.connect(_plain(address), autocommit=True)
+        # Foreign keys are not looked at meanwhile, so that any order will do.
+        self._connection.execute("SET session_replication_role = replica")
+        self._connection.execute("SET lock_timeout = '20s'")
+
+    def __enter__(self) -> "EmptiedDatabase":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def empty(self) -> None:
+        """Delete every row of every table, in one statement sent."""
+        tables = [f'DELETE FROM "{name}"' for name in schema.metadata.tables]
+        self._connection.execute("; ".join(tables).encode())
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Asynchronous tests run on asyncio, which is what the node runs on."""
@@ -107,16 +129,24 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql_tables(new_postgresql: Callable[..., str], postgresql_template: str) -> Iterator[EmptiedDatabase]:
+    """One PostgreSQL database for all tests that need no other: making one for each would take most of the run."""
+    with EmptiedDatabase(new_postgresql(postgresql_template)) as shared:
+        yield shared
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a fresh database with every table, of each kind in turn."""
+def database_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database with every table and no row, of each kind in turn."""
     if request.param == "sqlite":
         path = tmp_path / "kinfold.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-    template: str = request.getfixturevalue("postgresql_template")
-    make: Callable[..., str] = request.getfixturevalue("new_postgresql")
-    return make(template)
+        yield f"sqlite:///{path}"
+        return
+    shared: EmptiedDatabase = request.getfixturevalue("postgresql_tables")
+    yield shared.address
+    shared.empty()
 
 
 @pytest.fixture
@@ -131,6 +161,11 @@ def database(database_address: str, vault: Vault, clock: MovableClock) -> Iterat
 def uris() -> Uris:
     """The addresses of a node called kin.example."""
     return Uris("https://kin.example", "kin.example")
+
+
+def _plain(address: str) -> str:
+    """Return an address without the name of a driver, as the driver itself takes it."""
+    return address.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def address_of(server: str, name: str) -> str:

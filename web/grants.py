@@ -22,6 +22,7 @@ from web.scopes import grantable, is_within
 from web.tokens import TOKENS, NewToken, hash_of, make_token, may_speak, revoke_token
 
 CODES = table_of(AuthorizationCode)
+CODE_PREFIX = "kfc_"
 CODE_LIFE = timedelta(minutes=10)
 CODE_MEMORY = timedelta(days=1)
 """How long a used code is remembered, so that its second use is known for what it is."""
@@ -92,7 +93,7 @@ def scopes_for(application: Application, wanted: tuple[str, ...]) -> tuple[str, 
 def grant_code(uow: UnitOfWork, grant: Grant) -> str:
     """Make a code for what a person agreed to, and return it; only its hash is kept."""
     uow.connection.execute(delete(CODES).where(CODES.c.expires_at < uow.now - CODE_MEMORY))
-    code = secrets.token_urlsafe(32)
+    code = CODE_PREFIX + secrets.token_urlsafe(32)
     uow.connection.execute(
         insert(CODES).values(
             code_hash=hash_of(code),

@@ -195,3 +195,16 @@ def test_links_between_the_guides_lead_somewhere() -> None:
     ]
     assert links
     assert [f"{path}: {target}" for path, target in links if not (ROOT / path.parent / target).exists()] == []
+
+
+def test_guides_name_only_files_that_are_there() -> None:
+    named = {
+        (str(path), found)
+        for path in tracked_files()
+        if path.suffix == ".md" and path.parts[0] in {"docs", "CONTRIBUTING.md", "README.md"}
+        for found in re.findall(
+            r"`((?:node|web|groups|activitypub|privacy|tests|migrations)/[\w./-]+)`", (ROOT / path).read_text("utf-8")
+        )
+    }
+    assert named
+    assert sorted(f"{path}: {found}" for path, found in named if not (ROOT / found).exists()) == []

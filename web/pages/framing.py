@@ -42,7 +42,12 @@ class PageRoute(Route):
         """Match as any route does, if the answer may be HTML."""
         if scope["type"] == "http" and not wants_html(Request(scope).headers.get("accept", ""), strict=self._strict):
             return Match.NONE, {}
-        return super().matches(scope)
+        if "\0" in scope["path"]:  # no address of ours, and PostgreSQL cannot be asked for it
+            return Match.NONE, {}
+        try:
+            return super().matches(scope)
+        except ValueError:  # more digits than Python reads as one number
+            return Match.NONE, {}
 
 
 def wants_html(accept: str, *, strict: bool) -> bool:

@@ -80,7 +80,7 @@ async def show_group(asking: Visitor, key: str, typed: Typed, errors: Mapping[st
     found = await asking.context.database.read(group_page, asking.viewer, key, before)
     return asking.page(
         "group.html",
-        found.group.card.name if found.group.audience == "public" else asking.say("Group"),
+        asking.say("Group"),
         _values(asking, found, before) | {"values": typed, "errors": errors},
         status=422 if errors else 200,
         section="groups",
