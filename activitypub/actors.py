@@ -119,6 +119,8 @@ def actor_by_id(uow: UnitOfWork, actor_id: int) -> ActorView | None:
 
 def local_actor_by_handle(uow: UnitOfWork, handle: str) -> ActorView | None:
     """Return a persona, a group or the node's own actor by its handle."""
+    if not handle.isprintable():
+        return None  # a NUL cannot even be asked for: PostgreSQL has no such text
     return _one(uow, _views().where(ACTORS.c.local_handle == handle.lower()))
 
 

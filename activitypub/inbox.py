@@ -139,6 +139,8 @@ async def _signer(context: FederationContext, letter: Letter) -> int | None:
         if letter.ends_or_renews_itself:
             return _ended(letter, known, error)
         raise BadSignature(f"key of {actor}: {error}") from error
+    except MalformedActivity as error:  # the actor's document, not what was sent: that was read before
+        raise BadSignature(f"document of {actor}: {error}") from error
 
 
 def _ended(letter: Letter, known: ActorView | None, error: FetchError) -> int | None:

@@ -12,6 +12,8 @@ from activitypub.answers import GONE, PASSING_STATUSES, Answer
 from activitypub.backoff import next_attempt, next_probe
 
 SLOW_STEPS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=3))  # a new key needs time to get around
+TIMES_UNKNOWN = 8
+"""How often an activity is sent to a server that says it does not know the signer."""
 STRAINED_FAILURES = 5
 """So many errors 5xx in a row close a host as one failed connection does."""
 SOON_STEPS = 4
@@ -64,7 +66,8 @@ def judge(answer: Answer | None, *, kind: str, attempts: int, now: datetime, jit
     if status == GONE:
         return Verdict(Effect.NEUTRAL, inbox_gone=True)
     if status == UNAUTHORIZED:
-        slow = now + SLOW_STEPS[attempts - 1] if attempts <= len(SLOW_STEPS) else None
+        # Attempts that failed in other ways count too: a server that was down for a while may not know our key yet.
+        slow = now + SLOW_STEPS[min(attempts, len(SLOW_STEPS)) - 1] if attempts < TIMES_UNKNOWN else None
         return Verdict(Effect.NEUTRAL, slow)
     if status in PASSING_STATUSES or (status >= 500 and status != NOT_IMPLEMENTED):
         again = next_attempt(attempts, now, jitter, kind=kind)

@@ -14,6 +14,7 @@ from activitypub import actors
 from activitypub.audience import Visibility
 from activitypub.delivery import Secrets
 from activitypub.errors import ForeignOrigin, NeedsObject
+from activitypub.origins import same_origin
 from activitypub.peers import note_threadiverse
 from activitypub.ports import ActorView, Arrival
 from activitypub.uris import Uris
@@ -22,8 +23,8 @@ from groups.endings import facts_of, group_of, has_ended, hide, remember_end
 from groups.errors import NotAllowed
 from groups.incoming import IncomingActivity, IncomingAnnounce, IncomingPost
 from groups.people import ACTORS
-from groups.places import GROUPS, MEMBERSHIPS
-from groups.policy import FACILITATORS, Act, Standing, may
+from groups.places import GROUPS, MEMBERSHIPS, standing_of
+from groups.policy import FACILITATORS, Act, Standing, Target, may
 from groups.showing import POSTS
 from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, parent_of, rewrite, store
 from groups.translation import GroupFacts
@@ -70,7 +71,9 @@ def receive_delete(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: Inc
         return
     row = _stored(uow, activity.object_uri)
     if row is None:
-        remember_end(uow, activity.object_uri, was_public=False)
+        # Only its own server ends what has not come yet, or anybody could silence anybody.
+        if same_origin(activity.object_uri, sender.uri):
+            remember_end(uow, activity.object_uri, was_public=False)
     elif row.author_id == sender.id and row.state == "live":
         _end(uow, uris, row, activity)
 
@@ -259,9 +262,11 @@ def _announce_here(
 
 
 def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activity: IncomingActivity) -> None:
+    group = group_of(uow, row.group_id)
+    if group.local:  # who was shown out, or may not write there any more, changes nothing either (S-307)
+        may(Act.EDIT, standing_of(uow, row.group_id, row.author_id), Target(is_own=True)).or_raise()
     if not _rewrite(uow, row, post):
         return
-    group = group_of(uow, row.group_id)
     if group.local and row.audience == "group":
         secrets = Secrets(subject_id=row.subject_id, bucket=row.bucket, slot=row.slot)
         parcel = Parcel(row.id, row.group_id, row.thread_id, secrets, row.expires_at)

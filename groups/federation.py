@@ -20,7 +20,8 @@ from groups.endings import KIND, clean, groups_of, hide, tell_of_end
 from groups.founding import adopt_remote_group
 from groups.models import PersonFollow
 from groups.people import ACTORS
-from groups.places import GROUPS, MEMBERSHIPS
+from groups.places import GROUPS, MEMBERSHIPS, standing_of
+from groups.policy import Act, may
 from groups.reactions import forget_reaction, store_reaction
 from groups.showing import POSTS, REACTIONS
 from groups.translation import to_answer
@@ -122,7 +123,7 @@ def on_like(uow: UnitOfWork, uris: Uris, arrival: Arrival, like: incoming.Incomi
     allowed = visible_to(Onlooker(arrival.sender.id), uow.now)
     query = select(POSTS).join(GROUPS, GROUPS.c.id == POSTS.c.group_id).where(POSTS.c.uri == like.object_uri, allowed)
     row = uow.connection.execute(query).first()
-    if row is not None:
+    if row is not None and may(Act.REACT_FROM_AFAR, standing_of(uow, row.group_id, arrival.sender.id)):
         store_reaction(uow, row, arrival.sender.id, like.uri)
 
 

@@ -146,7 +146,8 @@ def adopt_remote_group(uow: UnitOfWork, actor_id: int) -> GroupView:
     # What another server says of its group's audience is the most we may assume: locked alone means private there.
     audience = "public" if actor.open_to_all or not actor.locked else "followers"
     rules = {"audience": audience, "join_rule": "approval" if actor.locked else "open"}
-    if uow.connection.execute(select(GROUPS.c.id).where(GROUPS.c.id == actor_id)).first() is None:
+    known = uow.connection.execute(select(GROUPS.c.audience).where(GROUPS.c.id == actor_id)).scalar()
+    if known is None:
         uow.connection.execute(
             insert(GROUPS).values(
                 id=actor_id, local=False, keep_seconds=int(REMOTE_KEEP.total_seconds()), state="open",
@@ -154,6 +155,8 @@ def adopt_remote_group(uow: UnitOfWork, actor_id: int) -> GroupView:
             )
         )  # fmt: skip
     else:
+        # A group that opens up does so for what comes from now on: what is stored here was written for fewer.
+        rules["audience"] = known if audience == "public" else audience
         uow.connection.execute(update(GROUPS).where(GROUPS.c.id == actor_id, GROUPS.c.local.is_(False)).values(**rules))
     return group_views(uow, [actor_id])[actor_id]
 

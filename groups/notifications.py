@@ -15,6 +15,7 @@ from groups.showing import POSTS, show
 from groups.views import NotificationView, Page, Viewer
 from groups.visibility import GROUPS, Onlooker, visible_to
 from privacy.models import Persona
+from privacy.records import MAX_ID
 from privacy.unit_of_work import UnitOfWork, table_of
 
 NOTIFICATIONS, PERSONAS = table_of(Notification), table_of(Persona)
@@ -97,6 +98,8 @@ def notifications_of(
 
 def notification(uow: UnitOfWork, persona_id: int, number: int) -> NotificationView:
     """Return one piece of news of a persona. Raises NotFound."""
+    if not 0 < number < MAX_ID:
+        raise NotFound("notification")
     found = notifications_of(uow, persona_id, Page(limit=1, max_id=number + 1, since_id=number - 1))
     if not found:
         raise NotFound(f"notification {number}")

@@ -114,6 +114,8 @@ def known_cards(uow: UnitOfWork, viewer: Viewer, ids: Iterable[int]) -> dict[int
 
 def look_up(uow: UnitOfWork, viewer: Viewer, handle: str, host: str | None) -> ActorCard:
     """Return the card of whoever has this handle, if the viewer may know of it. Raises NotFound."""
+    if not (handle + (host or "")).isprintable():
+        raise NotFound("handle")  # PostgreSQL cannot even be asked for a NUL
     named = ACTORS.c.local_handle == handle.lower() if host is None else _remote(handle, host)
     row = uow.connection.execute(select(ACTORS).where(named, known_to(viewer))).first()
     if row is None:
@@ -125,7 +127,7 @@ def search(uow: UnitOfWork, viewer: Viewer, text: str, limit: int) -> list[Actor
     """Return actors whose handle begins with a text, groups first, among those that the viewer may know of."""
     text = text.strip().lstrip("@!&").lower()[:MAX_SEARCH_CHARACTERS]
     handle, _, host = text.partition("@")
-    if not handle:
+    if not handle or not text.isprintable():
         return []
     condition = ACTORS.c.handle.startswith(handle, autoescape=True)
     if host:
@@ -155,8 +157,10 @@ def known_to(viewer: Viewer) -> ColumnElement[bool]:
     mine = select(MEMBERSHIPS.c.group_id).where(
         MEMBERSHIPS.c.actor_id == viewer.actor_id, MEMBERSHIPS.c.state.in_(("active", "pending"))
     )
+    # Asking for a group shows none of its people: anybody may ask.
+    inside = mine.where(MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(PARTICIPANTS))
     shared = select(MEMBERSHIPS.c.actor_id).where(
-        MEMBERSHIPS.c.group_id.in_(mine), MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(PARTICIPANTS)
+        MEMBERSHIPS.c.group_id.in_(inside), MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(PARTICIPANTS)
     )
     known = or_(public_group, ACTORS.c.id == viewer.actor_id, ACTORS.c.id.in_(mine), ACTORS.c.id.in_(shared))
     return and_(alive, known)

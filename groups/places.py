@@ -28,14 +28,16 @@ def standing_of(uow: UnitOfWork, group_id: int, actor_id: int | None, *, invited
     row = uow.connection.execute(query).first()
     if row is None:
         raise NotFound(f"group {group_id}")
+    # A group speaks in itself with the voice of those who look after it, who alone get to act as it.
+    itself = row.local and actor_id == group_id
     return Standing(
         group_id=group_id,
         audience=row.audience,
         join_rule=row.join_rule,
         group_state=row.state,
         local=row.local,
-        role=row.role,
-        state=row.member_state,
+        role="owner" if itself else row.role,
+        state="active" if itself else row.member_state,
         invited=invited,
     )
 
@@ -47,6 +49,8 @@ def group(uow: UnitOfWork, viewer: Viewer, group_id: int) -> GroupView:
 
 def group_by_handle(uow: UnitOfWork, viewer: Viewer, handle: str) -> GroupView:
     """Return a group of this node by its handle, if the viewer may know of it. Raises NotFound."""
+    if not handle.isprintable():
+        raise NotFound("handle")
     return _one(uow, and_(ACTORS.c.local_handle == handle.lower(), known_to(viewer)))
 
 

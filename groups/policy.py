@@ -21,6 +21,7 @@ class Act(StrEnum):
     POST = "post"
     REPLY = "reply"
     REACT = "react"
+    REACT_FROM_AFAR = "react_from_afar"
     EDIT = "edit"
     DELETE = "delete"
     SEE_MEMBERS = "see_members"
@@ -138,6 +139,11 @@ def _react(standing: Standing, _: Target) -> Verdict:
     return YES if standing.takes_part else _no("Only members can show support here.")
 
 
+def _react_from_afar(standing: Standing, _: Target) -> Verdict:
+    # Other software lets whoever reads a public post support it, member or not.
+    return YES if standing.takes_part or standing.audience == "public" else _no("Only members can show support here.")
+
+
 def _edit(standing: Standing, target: Target) -> Verdict:
     if not target.is_own:
         return _no("Only the one who wrote this can change it.")
@@ -181,6 +187,7 @@ _RULES: Mapping[Act, Callable[[Standing, Target], Verdict]] = {
     Act.POST: _post,
     Act.REPLY: _post,
     Act.REACT: _react,
+    Act.REACT_FROM_AFAR: _react_from_afar,
     Act.EDIT: _edit,
     Act.DELETE: _delete,
     Act.SEE_MEMBERS: _see_members,

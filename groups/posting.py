@@ -115,9 +115,11 @@ def _own_or_visible(uow: UnitOfWork, actor_id: int, post_id: int) -> Row[Any]:
 
 
 def _group_of(uow: UnitOfWork, author_id: int, new: NewPost, parent: ParentPost | None) -> int:
-    """Return the one group that a post is for: its parent's, the one chosen, or the only one it names."""
+    """Return the one group that a post is for: its parent's, the one chosen, the only one it names, or its author."""
     if parent is not None:
         return parent.group_id
+    if uow.connection.execute(select(GROUPS.c.id).where(GROUPS.c.id == author_id)).first() is not None:
+        return author_id  # a group speaks in itself
     if new.group_id is not None:
         return new.group_id
     if len(new.groups) == 1:

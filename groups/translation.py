@@ -315,7 +315,7 @@ def to_reemission(
         id=Uri(uris.reemission(post.id)),
         type="Note",
         attributed_to=Uri(group.uri),
-        content=plain_to_html(f"{author_name} wrote:") + post.html + plain_to_html(REPLY_HINT),
+        content=plain_to_html(f"{author_name} wrote:") + _titled(post) + plain_to_html(REPLY_HINT),
         summary=post.note or group.name,
         sensitive=True,
         language=post.language,

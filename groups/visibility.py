@@ -61,7 +61,8 @@ def can_see(onlooker: Onlooker, places: Places, post: PostFacts, now: datetime) 
         return True
     if post.audience == "direct":
         return bool(post.mentioned & places.actors)
-    return post.group_audience == "public" or post.group_id in places.groups
+    belongs = post.group_id in places.groups or post.group_id == onlooker.actor_id
+    return post.group_audience == "public" or belongs
 
 
 def visible_to(onlooker: Onlooker, now: datetime) -> ColumnElement[bool]:
@@ -75,7 +76,8 @@ def visible_to(onlooker: Onlooker, now: datetime) -> ColumnElement[bool]:
     me = onlooker.actor_id
     named = exists().where(MENTIONS.c.post_id == POSTS.c.id, MENTIONS.c.actor_id == me)
     mine = or_(POSTS.c.author_id == me, and_(POSTS.c.audience == "direct", named))
-    return and_(alive, or_(mine, _to_group(POSTS.c.group_id.in_(groups_of(me)))))
+    belongs = or_(POSTS.c.group_id.in_(groups_of(me)), POSTS.c.group_id == me)
+    return and_(alive, or_(mine, _to_group(belongs)))
 
 
 def groups_of(actor_id: int) -> "ColumnElement[int]":

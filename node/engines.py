@@ -24,6 +24,8 @@ LOCK_PATIENCE = "250ms"
 LONG_LOCK_PATIENCE = "5s"
 """How long a deed that is run alone waits for one."""
 STATEMENT_LIMIT = "30s"
+COUNTED = {"preserve_rowcount": True}
+"""SQLAlchemy does not keep what an INSERT counted unless it is told to; deeds ask whether theirs was the first."""
 SQLITE_GONE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
                sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}  # fmt: skip
 POSTGRESQL_AGAIN = {"40001", "40P01", "55P03"}
@@ -132,6 +134,7 @@ def _sqlite_engine(url: URL, pragmas: tuple[str, ...], begin: str) -> Engine:
         url,
         poolclass=NullPool,
         hide_parameters=True,
+        execution_options=COUNTED,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 5},
     )
 
@@ -149,6 +152,7 @@ def _postgresql_engine(url: URL) -> Engine:
         url,
         poolclass=NullPool,
         hide_parameters=True,
+        execution_options=COUNTED,
         connect_args={"connect_timeout": 5, "application_name": "kinfold"},
     )
 

@@ -60,6 +60,9 @@ def _cleaned(_: Any, __: str, event: Event) -> Event:
         error = sys.exc_info()[1]
     if error is not None:
         event.update(describe_error(error))
+    if record is not None and not structured:
+        # asyncio writes what it is about below its first line, and an exception there with all that it says.
+        event["event"] = str(event.get("event", "")).partition("\n")[0]
     cleaned: Event = redact(event)
     if record is not None:
         record.exc_info, record.exc_text = None, None

@@ -104,7 +104,8 @@ class Retention:
         swept.orphans = await self._sweep_orphans()
         swept.log_is_empty = database.truncate_log()
         told = {name: count for name, count in swept.rows.items() if count}
-        log.info("retention.swept", hidden=swept.hidden, destroyed=swept.destroyed, **told)
+        if swept.hidden or swept.destroyed or told:
+            log.info("retention.swept", hidden=swept.hidden, destroyed=swept.destroyed, **told)
         return swept
 
     async def erase_closed(self) -> None:

@@ -251,7 +251,8 @@ def set_state(uow: UnitOfWork, account_id: int, state: str, end_access: EndAcces
     """Freeze an account or let it act again; a frozen one is signed out everywhere and its personas are silent."""
     if state not in {"active", "frozen"}:
         raise ValueError(f"{state} is not a state that can be set")
-    uow.connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.id == account_id).values(state=state))
+    open_still = (ACCOUNTS.c.id == account_id, ACCOUNTS.c.state != "erased")
+    uow.connection.execute(update(ACCOUNTS).where(*open_still).values(state=state))
     personas = table_of(Persona)
     mine = personas.c.id.in_(all_personas_of(uow, account_id))
     uow.connection.execute(update(personas).where(mine, personas.c.state != "retired").values(state=state))

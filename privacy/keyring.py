@@ -43,7 +43,7 @@ class Tomb:
 
 
 class RootKeyRefused(Exception):
-    """The root key's file is missing, of the wrong size, or readable by others."""
+    """The root key's file is missing, of the wrong size, readable by others, or that of another keyring."""
 
 
 def read_root_key(path: Path) -> bytes:
@@ -77,7 +77,10 @@ class Keyring:
     """Secrets by kind and name; what is destroyed here can never be opened again."""
 
     def __init__(self, directory: Path, root_key: bytes) -> None:
-        """Open or create the store in a directory that only its owner may enter."""
+        """Open or create the store in a directory that only its owner may enter.
+
+        Raises RootKeyRefused when the secrets in the store are under another root key: everything would look shredded.
+        """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
         self._root = AESGCM(root_key)
@@ -88,6 +91,11 @@ class Keyring:
         for pragma in ("journal_mode=TRUNCATE", "secure_delete=ON", "synchronous=FULL", "temp_store=MEMORY"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(SCHEMA)
+        try:
+            self._check_root_key()
+        except KeyShredded as error:
+            self._connection.close()
+            raise RootKeyRefused(f"the root key is not the one that the keyring {path} was made with") from error
 
     def close(self) -> None:
         """Close the store."""
@@ -206,6 +214,12 @@ class Keyring:
         with self._lock:
             found: int = self._connection.execute("SELECT count(*) FROM object").fetchone()[0]
             return found
+
+    def _check_root_key(self) -> None:
+        for table, column in (("misc", "name"), ("subject", "id"), ("object", "slot"), ("bucket", "id")):
+            row = self._connection.execute(f"SELECT {column}, k FROM {table} LIMIT 1").fetchone()  # noqa: S608 - the names are ours
+            if row is not None:
+                self._unwrap(f"{table}/{row[0]}", row[1])
 
     def _make(self, table: str, column: str, key: K) -> bytes:
         fresh = self._wrap(f"{table}/{key}", os.urandom(SECRET_BYTES))

@@ -266,4 +266,4 @@ def recall_moment(uow: UnitOfWork, name: str) -> datetime | None:
 
 
 def _is_live(table: Table) -> ColumnElement[bool]:
-    return table.c.state == "live"
+    return table.c.state.in_(("live", "held"))

@@ -365,5 +365,5 @@ def _unseal(key: bytes, blob: bytes, bound_to: bytes) -> bytes | None:
     nonce, ciphertext = blob[1 : 1 + NONCE_BYTES], blob[1 + NONCE_BYTES :]
     try:
         return unpad(AESGCM(key).decrypt(nonce, ciphertext, bound_to))
-    except InvalidTag:
+    except (InvalidTag, ValueError):  # the latter where a blob was cut so short that not even a nonce is left
         return None

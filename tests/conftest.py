@@ -28,7 +28,7 @@ class EmptiedDatabase:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._connection = psycopg.connect(_plain(address), autocommit=True)
+        self._connection = psycopg.connect(_plain(address), autocommit=True, application_name="kinfold tests")
         # Foreign keys are not looked at meanwhile, so that any order will do.
         self._connection.execute("SET session_replication_role = replica")
         self._connection.execute("SET lock_timeout = '20s'")

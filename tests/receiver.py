@@ -1,7 +1,7 @@
 """A node that does nothing but receive: the real protocol floor over a real database, with the smallest floor above it.
 
-What it understands are Create, Update, Delete, Follow and Undo; each leaves its mark in `node_states`, so that a test can
-see whether something had an effect. Its publications are scripted.
+What it understands are Create, Update, Delete, Follow and Undo; each leaves its mark in `node_states`, so that a test
+can see whether something had an effect. Its publications are scripted.
 """
 
 from collections.abc import AsyncIterator, Mapping

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from privacy.records import Holds, OnErasure, Record
@@ -93,7 +92,6 @@ class Marker(Record):
 
     __tablename__ = "markers"
     holds = Holds("how far a persona has read", OnErasure.DELETE)
-    __table_args__ = (UniqueConstraint("actor_id", "timeline"),)
 
     actor_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     timeline: Mapped[str] = mapped_column(primary_key=True)

@@ -182,7 +182,6 @@ def _markers() -> None:
         sa.Column("version", ID, nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("actor_id", "timeline", name=op.f("pk_markers")),
-        sa.UniqueConstraint("actor_id", "timeline", name=op.f("uq_markers_actor_id_timeline")),
     )
 
 

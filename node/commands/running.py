@@ -1,5 +1,6 @@
 """How a command gets at the node: settings read, tables checked, everything closed again, errors told in one line."""
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -13,7 +14,8 @@ from node.wiring import Node, RootKeyMissing, build_node
 from privacy.errors import DatabaseUnavailable, PublicError
 
 REFUSED: Final = 1
-DOES_NOT_FIT: Final = (SettingsRefused, SchemaRefused, RootKeyMissing)
+DOES_NOT_FIT: Final = (SettingsRefused, SchemaRefused, RootKeyMissing, OSError, sqlite3.Error)
+"""What is wrong with a node before it is opened; the last two: a directory or a keyring that cannot be used."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -41,8 +41,11 @@ WELCOME_ABOUT: Final = (
 def init(environ: Mapping[str, str], domain: str, title: str | None, owner: str, *, welcome: bool) -> None:
     """Make the data directory, the keys and the owner; safe to repeat. Prints a one-time sign-in link."""
     settings = read_settings({**environ, "KINFOLD_DOMAIN": domain})
-    _write_down(settings, title)
-    prepare_directories(settings.data_dir, settings.keyring_dir, settings.root_key_file)
+    try:
+        _write_down(settings, title)
+        prepare_directories(settings.data_dir, settings.keyring_dir, settings.root_key_file)
+    except OSError as error:
+        raise Refused(str(error)) from error
     with opened({**environ, "KINFOLD_DOMAIN": domain}, checked=False) as node:
         _bring_up(node)
         keys = make_key_pair() if node.database.read_now(actor_by_uri, node.uris.instance_actor) is None else None

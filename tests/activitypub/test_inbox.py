@@ -208,6 +208,7 @@ async def test_s113_the_algorithm_comes_from_the_key(here: Receiver, far: Script
 
 async def _either(here: Receiver, request: Signed, *statuses: int) -> None:
     assert (await here.send(request)).status_code in statuses
+    await here.work()
 
 
 async def test_s114_s118_hostile_and_malformed_keys(here: Receiver, far: ScriptedPeer) -> None:
@@ -346,7 +347,8 @@ async def test_s120_garbage_in_the_signature(here: Receiver, far: ScriptedPeer) 
     good = dict(request.headers)["Signature"]
     for garbage in (
         "", "x", '"', 'keyId="', good[:-1], good.replace('"', "'"), good + "x" * 65_536, "ü" * 100,
-        good.replace("signature=", "signature=!"), good.replace(ana.uri, "acct:ana@far.example"), good.replace(ana.uri, "7"),
+        good.replace("signature=", "signature=!"), good.replace(ana.uri, "acct:ana@far.example"),
+        good.replace(ana.uri, "7"),
     ):  # fmt: skip
         await refused(here, request.changed("Signature", garbage), 400, 401)
 
@@ -440,7 +442,10 @@ async def test_s213_to_s216_contexts(here: Receiver, far: ScriptedPeer, canary: 
         {"@context": [AS, {"actor": "https://evil.example/ns#actor"}]},
         {"@context": [AS, {"object": "as:target"}]},
         {"@context": [AS, {"type": "@id"}]},
-        {"@context": [AS, {"other": "as:actor"}], "other": "https://victim.example/ana"},
+        {
+            "@context": [AS, {"other": {"@id": "as:actor", "@type": "@id"}}],
+            "other": "https://victim.example/ana",
+        },
         {"@graph": [ana.create("hidden")]},
         {"@included": [ana.create("hidden")]},
         {"@reverse": {"object": {"id": ana.uri}}},
@@ -524,7 +529,6 @@ async def test_s311_the_sender_of_a_waiting_activity_must_still_be_active(here: 
     late = ana.create("late")
     for document in (gone, late):
         assert (await here.send(signed(here, document, ana))).status_code == 202
-        await here.work() if document is gone else None
     await here.work()
     assert gone["id"] in await here.marks()
     assert late["id"] not in await here.marks()

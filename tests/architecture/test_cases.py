@@ -15,7 +15,9 @@ ENDPOINTS, INBOX, LIARS = "activitypub/test_endpoints.py", "activitypub/test_inb
 HANDLING, DISCOVERY, DOCUMENTS = (f"activitypub/test_{name}.py" for name in ("handling", "discovery", "documents"))
 EGRESS, ADDRESSES, DELIVERY = (f"activitypub/test_{name}.py" for name in ("egress", "addresses", "delivery"))
 CAVAGE, MODERN, KEYS = (f"activitypub/test_{name}.py" for name in ("cavage", "rfc9421", "keys"))
-AUTHENTICATION, COUNTS = "activitypub/test_authentication.py", "activitypub/test_counts.py"
+AUTHENTICATION, COUNTS, KEYSTORE, PEERS = (
+    f"activitypub/test_{name}.py" for name in ("authentication", "counts", "keystore", "peers")
+)
 ORIGINS, URIS, JSONLD = (f"activitypub/test_{name}.py" for name in ("origins", "uris", "jsonld"))
 STRICT, VOCABULARY, WEBFINGER = (f"activitypub/test_{name}.py" for name in ("strict_json", "vocabulary", "webfinger"))
 ARRIVALS, VISIBILITY, POLICY, CONTENT = (
@@ -78,6 +80,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-110": {
         INBOX: ["test_s109_s110_a_key_counts_only_where_its_owner_lists_it"],
         AUTHENTICATION: ["test_s110_a_key_that_two_actors_list_belongs_to_neither"],
+        KEYSTORE: ["test_s110_who_lists_another_s_key_is_not_heard_under_it"],
     },
     "S-111": {INBOX: ["test_s111_s112_repeated_parameters_and_fields"], CAVAGE: ["test_s_111_repeated_parameters"]},
     "S-112": {
@@ -222,6 +225,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     },
     "S-308": {
         LIARS: ["test_s308_a_domain_block_covers_what_lies_below_and_every_spelling"],
+        PEERS: ["test_s308_a_rule_holds_below_and_however_it_is_written"],
         DISCOVERY: ["test_s308_a_blocked_server_is_never_asked"],
         HANDLING: ["test_s308_a_document_of_a_blocked_server_is_not_asked_for"],
         DELIVERY: ["test_suspended_hosts_get_nothing"],

@@ -1,6 +1,7 @@
 """What comes in from other servers, by each kind of activity: what it does when it is honest, and that it does nothing
 when it is not."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
@@ -82,10 +83,8 @@ class Scene:
     def refuses(self, sender_id: int, document: dict[str, Any]) -> None:
         """Hold an activity to having no effect, whether it is refused or passed over."""
         before = self.count(POSTS), self.count(DELIVERIES)
-        try:
+        with contextlib.suppress(FederationError, GroupsError):
             self.receive(sender_id, document)
-        except (FederationError, GroupsError):
-            pass
         assert (self.count(POSTS), self.count(DELIVERIES)) == before
 
     def count(self, table: Any) -> int:

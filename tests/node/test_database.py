@@ -264,7 +264,7 @@ def kill_backends(database: ThreadedDatabase) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid()"
+            " AND pid <> pg_backend_pid() AND application_name = 'kinfold'"
         )
 
 

@@ -41,9 +41,9 @@ class Place:
         """Make an account with a persona, and return the persona's id."""
         return int(self.do(make_persona, self.uris, handle))
 
-    def browser(self) -> "Browser":
-        """Open a browser in which nobody is signed in."""
-        return Browser(self)
+    def browser(self, address: str = "192.0.2.1") -> "Browser":
+        """Open a browser in which nobody is signed in, at some network address."""
+        return Browser(self, address)
 
     def signed_in(self, handle: str) -> "Browser":
         """Open a browser in which the account of this name is signed in."""
@@ -63,8 +63,9 @@ def open_session_of(uow: UnitOfWork, name: str, token: str) -> None:
 class Browser:
     """One browser: cookies, and the headers that browsers send."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, address: str = "192.0.2.1") -> None:
         self.place = place
+        self.address = address
         self.cookies: dict[str, str] = {}
 
     @property
@@ -88,16 +89,19 @@ class Browser:
         self, page: Page, form: Form, button: str | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         """Press a button of a form on a page, and follow nothing; `headers` replace what a browser says of itself."""
-        form.button(button)
+        pressed = form.button(button)
         fields = {name: sent[-1] for name, sent in form.values.items() if sent}
+        if pressed.name:
+            fields[pressed.name] = pressed.value
         honest = {"Origin": self.base, "Referer": page.url, "Sec-Fetch-Site": "same-origin"}
         return self.request("POST", form.action, data=fields, headers=honest if headers is None else headers)
 
     async def _send(self, verb: str, path: str, **options: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(app=self.place.app, raise_app_exceptions=False)
+        client = (self.address, 50_000)
+        transport = httpx.ASGITransport(app=self.place.app, raise_app_exceptions=False, client=client)
         headers = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", **options.pop("headers", {})}
-        async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
-            answer = await client.request(verb, path, headers=headers, **options)
+        async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as sender:
+            answer = await sender.request(verb, path, headers=headers, **options)
         for header in answer.headers.get_list("set-cookie"):
             name, _, rest = header.partition("=")
             value = rest.partition(";")[0].strip('"')

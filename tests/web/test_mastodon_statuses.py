@@ -15,6 +15,7 @@ class Circle:
     """A group of two, and somebody outside of it."""
 
     def __init__(self, world: World, *, audience: str = "none") -> None:
+        self.world = world
         write, uris = world.database.write_now, world.uris
         self.ada = write(make_persona, uris, "ada")
         self.ben = write(make_persona, uris, "ben")
@@ -237,3 +238,24 @@ async def test_a_public_group_is_read_without_a_token_and_never_wider_than_unlis
     assert bare == []
     after = f"/api/v1/accounts/{circle.group}/statuses?max_id={wrapped['id']}"
     assert await world.anyone.told("GET", after) == []
+
+
+async def test_who_looks_after_a_group_can_speak_as_it(circle: Circle) -> None:
+    as_group = circle.world.client(circle.group, acting_id=circle.ada)
+    post = await as_group.told("POST", "/api/v1/statuses", json={"status": "We meet on Sunday at ten."})
+    assert (post["account"]["id"], post["account"]["group"]) == (str(circle.group), True)
+    for reader in (circle.as_ada, circle.as_ben):
+        listed = await reader.told("GET", f"/api/v1/timelines/list/{circle.group}")
+        assert [each["id"] for each in listed] == [post["id"]]
+    asked = await circle.as_ben.told(
+        "POST", "/api/v1/statuses", json={"status": "Where?", "in_reply_to_id": post["id"]}
+    )
+    assert (await as_group.told("GET", f"/api/v1/statuses/{asked['id']}"))["in_reply_to_id"] == post["id"]
+    assert (await circle.as_eve.get(f"/api/v1/statuses/{post['id']}")).status_code == 404
+
+
+async def test_who_does_not_look_after_a_group_cannot(circle: Circle) -> None:
+    as_group = circle.world.client(circle.group, acting_id=circle.ben)
+    answer = await as_group.post("/api/v1/statuses", json={"status": "I am the group now"})
+    assert answer.status_code == 401
+    assert await circle.as_ada.told("GET", f"/api/v1/timelines/list/{circle.group}") == []

@@ -117,8 +117,8 @@ def test_a_value_of_another_kind_is_refused(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("word", "meant"),
-    [("true", True), ("1", True), ("on", True), ("false", False), ("0", False), ("off", False), ("f", False), ("", False)],
-)  # fmt: skip
+    [*((word, True) for word in ("true", "1", "on")), *((word, False) for word in ("false", "0", "off", "f", ""))],
+)
 def test_booleans_in_every_spelling(word: str, meant: bool) -> None:
     assert Parameters({"it": word}).flag("it", not meant) is meant
 

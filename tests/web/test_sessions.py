@@ -1,0 +1,185 @@
+"""Sessions: what their cookies promise, what the row behind them holds, and how they end."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+from starlette.responses import Response
+
+from node.database import ThreadedDatabase
+from privacy import accounts
+from privacy.unit_of_work import UnitOfWork, table_of
+from tests.clock import MovableClock
+from tests.factories import make_persona
+from tests.web.browsing import Place
+from web import sessions
+from web.models import AccessToken, Session
+from web.sessions import Cookies, chosen_persona, find_visit, new_session_token, open_session, sign_choice
+from web.tokens import NewToken, make_token
+
+
+def cookies_of(response: Response) -> dict[str, tuple[str, set[str]]]:
+    """Return the cookies that an answer sets: the value and the attributes of each."""
+    found = {}
+    for name, header in response.raw_headers:
+        if name == b"set-cookie":
+            pair, *attributes = header.decode().split("; ")
+            key, _, value = pair.partition("=")
+            found[key] = (value, {attribute.lower() for attribute in attributes})
+    return found
+
+
+def test_on_https_cookies_are_bound_to_this_very_host() -> None:
+    response = Response()
+    Cookies(https=True).sign_in(response, new_session_token(shared=False), 7)
+    given = cookies_of(response)
+    assert set(given) == {"__Host-kinfold", "__Host-kinfold-name", "__Host-kinfold-form"}
+    for _, attributes in given.values():
+        assert {"secure", "httponly", "path=/", "samesite=lax"} <= attributes
+        assert not any(attribute.startswith("domain") for attribute in attributes)
+
+
+def test_in_development_cookies_go_without_https_and_keep_all_else() -> None:
+    response = Response()
+    Cookies(https=False).sign_in(response, new_session_token(shared=False), 7)
+    given = cookies_of(response)
+    assert set(given) == {"kinfold", "kinfold-name", "kinfold-form"}
+    for _, attributes in given.values():
+        assert {"httponly", "path=/", "samesite=lax"} <= attributes
+        assert "secure" not in attributes
+
+
+@pytest.mark.parametrize(("shared", "lasting"), [(True, False), (False, True)])
+def test_cookies_of_a_shared_device_end_with_the_browser(shared: bool, lasting: bool) -> None:
+    response = Response()
+    Cookies(https=True).sign_in(response, new_session_token(shared=shared), 7)
+    given = cookies_of(response)
+    for name in ("__Host-kinfold", "__Host-kinfold-name"):
+        assert ("max-age=2592000" in given[name][1]) is lasting
+        assert any(attribute.startswith("max-age") for attribute in given[name][1]) is lasting
+    assert "max-age=0" in given["__Host-kinfold-form"][1]
+
+
+def test_tokens_cannot_be_guessed_and_say_whether_the_device_is_shared() -> None:
+    tokens = {new_session_token(shared=number % 2 == 0) for number in range(100)}
+    assert len(tokens) == 100
+    assert {len(token) for token in tokens} == {44}
+    assert sum(map(sessions.is_shared, tokens)) == 50
+
+
+def test_the_row_of_a_session_holds_neither_the_cookie_nor_a_name(
+    database: ThreadedDatabase, clock: MovableClock
+) -> None:
+    token = new_session_token(shared=False)
+    database.write_now(open_session, 5, token)
+    [row] = database.read_now(lambda uow: uow.connection.execute(select(table_of(Session))).fetchall())
+    assert set(row._mapping) == {"token_hash", "account_id", "created_at", "expires_at"}
+    assert token.encode() not in row.token_hash
+    assert row.token_hash == sessions.hash_of(token)
+
+
+@pytest.mark.parametrize(("shared", "idle"), [(False, timedelta(days=30)), (True, timedelta(minutes=15))])
+def test_a_session_ends_when_it_is_not_used(
+    database: ThreadedDatabase, clock: MovableClock, shared: bool, idle: timedelta
+) -> None:
+    token = new_session_token(shared=shared)
+    database.write_now(open_session, 5, token)
+    clock.move(idle - timedelta(seconds=1))
+    visit = database.read_now(find_visit, token)
+    assert visit is not None
+    assert (visit.account_id, visit.is_shared) == (5, shared)
+    database.write_now(sessions.extend_session, token)
+    clock.move(idle - timedelta(seconds=1))
+    assert database.read_now(find_visit, token) is not None
+    clock.move(timedelta(seconds=1))
+    assert database.read_now(find_visit, token) is None
+    database.write_now(sessions.extend_session, token)
+    assert database.read_now(find_visit, token) is None, "what has ended is not brought back"
+
+
+def test_the_sign_of_a_shared_device_cannot_be_taken_off(database: ThreadedDatabase) -> None:
+    token = new_session_token(shared=True)
+    database.write_now(open_session, 5, token)
+    assert database.read_now(find_visit, token) is not None
+    assert database.read_now(find_visit, f"o{token[1:]}") is None
+
+
+def test_sessions_that_have_ended_are_swept_by_the_next(database: ThreadedDatabase, clock: MovableClock) -> None:
+    database.write_now(open_session, 5, new_session_token(shared=True))
+    clock.move(timedelta(minutes=15))
+    database.write_now(open_session, 5, new_session_token(shared=False))
+    assert len(database.read_now(lambda uow: uow.connection.execute(select(table_of(Session))).fetchall())) == 1
+
+
+def test_the_name_in_use_is_signed_for_this_visit_alone() -> None:
+    token, other = new_session_token(shared=False), new_session_token(shared=False)
+    value = sign_choice(token, 7)
+    assert chosen_persona(token, value) == 7
+    assert chosen_persona(other, value) is None
+    assert chosen_persona(token, value.replace("7.", "8.", 1)) is None
+    assert chosen_persona(token, "7") is None
+    assert chosen_persona(token, None) is None
+
+
+@given(st.one_of(st.text(max_size=200), st.from_regex(r"[0-9]{1,30}\..{0,80}", fullmatch=True)))
+def test_whatever_stands_in_the_cookie_of_the_name_chooses_nothing(value: str) -> None:
+    assert chosen_persona("a visit", value) is None
+
+
+@pytest.mark.parametrize("value", ["7.é", "7." + "\xff" * 64, "9" * 199, "²", "", "7"])
+def test_an_odd_cookie_of_the_name_breaks_no_page(place: Place, value: str) -> None:
+    place.member("ada")
+    browser = place.signed_in("ada")
+    token = browser.cookies["__Host-kinfold"]
+    cookie = f"__Host-kinfold={token}; __Host-kinfold-name={value}".encode("latin-1")
+    answer = place.browser().request("GET", "/", headers={"Cookie": cookie})
+    assert answer.status_code == 200
+    assert "You are here as" in answer.text
+
+
+@pytest.mark.parametrize("value", ["", "x", "o" * 201, "o" + "A" * 43, "\xe9" * 44])
+def test_an_odd_cookie_of_the_visit_is_a_stranger_s(place: Place, value: str) -> None:
+    cookie = f"__Host-kinfold={value}; __Host-kinfold-name={value}".encode("latin-1")
+    answer = place.browser().request("GET", "/", headers={"Cookie": cookie})
+    assert answer.status_code == 200
+    assert "You are here as" not in answer.text
+
+
+def test_a_name_of_another_account_is_not_in_use_however_it_was_signed(place: Place) -> None:
+    place.member("ada")
+    eve = place.member("eve")
+    browser = place.signed_in("ada")
+    browser.cookies["__Host-kinfold-name"] = sign_choice(browser.cookies["__Host-kinfold"], eve)
+    page = browser.visit("/")
+    assert "You are here as Ada" in page.text
+    assert "Eve" not in page.text
+
+
+def test_everything_of_an_account_ends_together_and_nothing_of_another(place: Place) -> None:
+    ada, eve = place.member("ada"), place.member("eve")
+    token = place.do(make_token, NewToken(ada, ["read"]))
+    kept = place.do(make_token, NewToken(eve, ["read"]))
+    quiet = place.do(another_name, place, "ada", "quiet")
+    place.do(make_token, NewToken(quiet, ["read"]))
+    browsers, other = [place.signed_in("ada"), place.signed_in("ada")], place.signed_in("eve")
+    place.do(end_all, "ada")
+    for browser in browsers:
+        assert "You are here as" not in browser.visit("/").text
+    assert "You are here as Eve" in other.visit("/").text
+    left = place.do(lambda uow: uow.connection.execute(select(table_of(AccessToken).c.token_hash)).scalars().all())
+    assert left == [sessions.hash_of(kept)]
+    assert sessions.hash_of(token) not in left
+
+
+def another_name(uow: UnitOfWork, place: Place, account: str, handle: str) -> int:
+    found = accounts.account_named(uow, account)
+    assert found is not None
+    return make_persona(uow, place.uris, handle, account_id=found.id)
+
+
+def end_all(uow: UnitOfWork, account: str) -> None:
+    found = accounts.account_named(uow, account)
+    assert found is not None
+    sessions.close_everything(uow, found.id, accounts.personas_of(uow, found.id))
