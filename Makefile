@@ -15,7 +15,7 @@ run: install ## Serve an embedded node from ./var on http://localhost:8000 and p
 	$(BIN)/kinfold init --domain localhost:8000 --welcome && exec $(BIN)/kinfold serve
 
 test: $(VENV)/.test ## Run the whole test suite, on SQLite and PostgreSQL both (TESTS="tests/groups -x" narrows it)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--numprocesses=auto)
 
 lint: $(VENV)/.test ## Check style, formatting, types and the import contracts
 	@$(BIN)/ruff check .

@@ -5,6 +5,7 @@ their meaning, which the floor above knows (`ports.InboxRoutes`).
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from activitypub.actors import actor_by_uri, actors_by_id
 from activitypub.authentication import check_owner, identify, is_confirmed
 from activitypub.context import FederationContext
 from activitypub.errors import BadSignature, FetchError, ForeignOrigin, Gone, MalformedActivity, TooLarge, Unreachable
-from activitypub.handling import INBOX_ITEMS, Item, prepare_batch, settle, where, work
+from activitypub.handling import INBOX_ITEMS, REFUSED, Item, Ready, prepare_batch, settle, where, work
 from activitypub.keystore import KnownKey
 from activitypub.models import InboxItem
 from activitypub.origins import canonical_uri, check_origin, host_of, same_origin
@@ -25,9 +26,9 @@ from activitypub.ports import ActorView
 from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.messages import Claim, SignedRequest
 from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
-from activitypub.vocabulary.activities import Activity, Create, Delete, Update
+from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Undo, Update
 from activitypub.vocabulary.reading import parse
-from privacy.records import new_id
+from privacy.records import snowflake
 from privacy.unit_of_work import UnitOfWork, claim_due
 
 log = structlog.get_logger()
@@ -154,7 +155,8 @@ def sealed_row(context: FederationContext, letter: Letter, body: bytes, now: dat
     """Return the row of a letter: its id as a keyed hash, its body under the queue secret of the day."""
     id_hash = context.vault.mac("activity", str(letter.activity.id).encode())
     sealed = context.vault.day_seal(now.date(), body, id_hash)
-    return {"id": new_id(), "id_hash": id_hash, "body": sealed, "received_at": now, "due_at": now, "attempts": 0}
+    # Ascending, so that what one sender sent first is worked through first.
+    return {"id": snowflake(now), "id_hash": id_hash, "body": sealed, "received_at": now, "due_at": now, "attempts": 0}
 
 
 def store_item(uow: UnitOfWork, row: dict[str, Any]) -> None:
@@ -188,7 +190,7 @@ async def process_due(context: FederationContext) -> int:
     ready, outcomes = await prepare_batch(context, batch.items, batch.senders)
     if outcomes:
         await context.database.write(settle, batch.lease, outcomes)
-    tasks = {asyncio.create_task(work(context, entry, batch.lease)): entry.item for entry in ready}
+    tasks = start_in_order(context, ready, batch.lease)
     if tasks:
         patience = None if len(context.stragglers) >= MAX_STRAGGLERS else PATIENCE_SECONDS
         done, waiting = await asyncio.wait(tasks, timeout=patience)
@@ -199,6 +201,37 @@ async def process_due(context: FederationContext) -> int:
         if failed:
             await context.database.write(postpone, batch.lease, failed)
     return len(batch.items)
+
+
+def start_in_order(context: FederationContext, ready: Sequence[Ready], lease: int) -> dict["asyncio.Task[None]", Item]:
+    """Start to work on activities, those of one sender one after the other: a Follow never overtakes its Undo.
+
+    What a group announces has many authors and needs many fetches, so each of those goes by itself.
+    """
+    tasks: dict[asyncio.Task[None], Item] = {}
+    latest: dict[int, asyncio.Task[None]] = {}
+    ended: set[int] = set()
+    for entry in ready:
+        in_line = not isinstance(entry.activity, Announce)
+        ahead = latest.get(entry.sender.id) if in_line else None
+        task = asyncio.create_task(_work_after(ahead, context, entry, lease, ended))
+        tasks[task] = entry.item
+        if in_line:
+            latest[entry.sender.id] = task
+    return tasks
+
+
+async def _work_after(
+    ahead: "asyncio.Task[None] | None", context: FederationContext, entry: Ready, lease: int, ended: set[int]
+) -> None:
+    if ahead is not None:
+        await asyncio.wait([ahead])
+    if entry.sender.id in ended and not isinstance(entry.activity, Delete | Undo):
+        await context.database.write(settle, lease, {entry.item.id: REFUSED})
+        return
+    await work(context, entry, lease)
+    if isinstance(entry.activity, Delete) and entry.activity.object_id == entry.sender.uri:
+        ended.add(entry.sender.id)
 
 
 async def finish_stragglers(context: FederationContext) -> None:

@@ -59,8 +59,7 @@ def revoke(uow: UnitOfWork, by: int, invitation_id: int) -> None:
     row = uow.connection.execute(query).first()
     if row is None:
         raise NotFound(f"invitation {invitation_id}")
-    if not may(Act.INVITE, standing_of(uow, row.group_id, by)):
-        raise NotFound(f"invitation {invitation_id}")  # as for one that never was
+    may(Act.INVITE, standing_of(uow, row.group_id, by)).or_raise()
     uow.connection.execute(delete(INVITATIONS).where(INVITATIONS.c.id == invitation_id))
 
 

@@ -118,10 +118,10 @@ def _group_of(uow: UnitOfWork, author_id: int, new: NewPost, parent: ParentPost 
     """Return the one group that a post is for: its parent's, the one chosen, the only one it names, or its author."""
     if parent is not None:
         return parent.group_id
-    if uow.connection.execute(select(GROUPS.c.id).where(GROUPS.c.id == author_id)).first() is not None:
-        return author_id  # a group speaks in itself
     if new.group_id is not None:
         return new.group_id
+    if uow.connection.execute(select(GROUPS.c.id).where(GROUPS.c.id == author_id)).first() is not None:
+        return author_id  # a group speaks in itself
     if len(new.groups) == 1:
         return new.groups[0]
     if len(new.groups) > 1:

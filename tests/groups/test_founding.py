@@ -166,18 +166,28 @@ def test_handles_are_one_namespace(house: House) -> None:
 
 
 def test_a_group_elsewhere_is_taken_for_what_it_says(house: House) -> None:
-    """Locked means private; its posts live 30 days here; being met again keeps its row."""
+    """Locked means private unless it says more; its posts live 30 days here; being met again keeps its row.
+
+    A group that opens up does so for what comes from then on: what is stored here was written for its members.
+    """
     club = house.stranger("club", "club.example", kind="Person")
 
-    def lock(value: bool) -> None:
+    def says(actor_id: int, **values: bool) -> None:
         table = founding.ACTORS
-        house.do(
-            lambda uow: uow.connection.execute(table.update().where(table.c.id == club).values(locked=value)).close()
-        )
+        changed = table.update().where(table.c.id == actor_id).values(**values)
+        house.do(lambda uow: uow.connection.execute(changed).close())
 
-    lock(True)
+    says(club, locked=True)
     view = house.do(founding.adopt_remote_group, club)
     assert (view.audience, view.join_rule, view.keep) == ("followers", "approval", timedelta(days=30))
-    lock(False)
-    assert house.do(founding.adopt_remote_group, club).audience == "public"
+    says(club, locked=False)
+    opened = house.do(founding.adopt_remote_group, club)
+    assert (opened.audience, opened.join_rule) == ("followers", "open")
     assert house.count(GROUPS) == 1
+
+    for name, open_to_all in (("square", True), ("hall", False)):
+        other = house.stranger(name, "club.example", kind="Person")
+        says(other, locked=open_to_all, open_to_all=open_to_all)
+        assert house.do(founding.adopt_remote_group, other).audience == "public", name
+    says(other, locked=True)
+    assert house.do(founding.adopt_remote_group, other).audience == "followers"
