@@ -3,12 +3,14 @@
 `enqueue` writes one sealed activity and one delivery for each inbox, in one statement however many there are.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, case, delete, exists, func, insert, literal, null, select
+from sqlalchemy import BigInteger, Insert, Select, bindparam, case, delete, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.context import FederationContext
@@ -27,6 +29,8 @@ LEAVES_COPY = frozenset({"Create", "Update", "Announce"})
 WITHDRAWS = frozenset({"Delete"})
 # What need not be sent any more once this is queued behind it (R-204).
 SUPERSEDES = {"Delete": LEAVES_COPY, "Update": frozenset({"Update"})}
+_INSERT_ITEM = insert(ITEMS)
+NOW = bindparam("queued_now", type_=Moment())
 COMMON_COLUMNS = ("outbox_id", "ordering_key", "created_at", "attempts")
 
 
@@ -58,27 +62,56 @@ class Outgoing:
 # ── into the queue ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def enqueue(uow: UnitOfWork, outgoing: Outgoing, recipients: Select[tuple[str, str]]) -> int:
-    """Queue an activity for each distinct inbox of a query of (host, inbox); return how many.
+@dataclass(frozen=True, slots=True)
+class _Queueing:
+    """The statements that put an activity into the queue for whomever a query finds; built once for each query."""
 
-    One statement, however many recipients. Also notes in the ledger who will hold a copy, and takes back what a Delete
-    makes pointless. Raises KeyShredded when the post has ended already.
+    anybody: Select[tuple[bool]]
+    deliver: Insert
+
+    @classmethod
+    @functools.lru_cache(maxsize=64)
+    def for_query(cls, recipients: Select[tuple[str, str]]) -> "_Queueing":
+        """Return the statements for a query of (host, inbox), which is one of a module and not made anew each time."""
+        to = recipients.subquery("recipients")
+        host, inbox = to.c[0], to.c[1]
+        waits = case((PEERS.c.closed_until > NOW, PEERS.c.closed_until), else_=NOW)
+        common = (
+            bindparam("queued_item", type_=BigInteger()),
+            bindparam("queued_key", type_=BigInteger()),
+            NOW,
+            literal(0),
+        )
+        rows = (
+            select(*common, func.min(host), inbox, func.min(waits))
+            .select_from(to.outerjoin(PEERS, PEERS.c.host == host))
+            .group_by(inbox)
+            .order_by(inbox)
+        )
+        return cls(
+            anybody=select(recipients.with_only_columns(literal(1), maintain_column_froms=True).exists()),
+            deliver=insert(DELIVERIES).from_select([*COMMON_COLUMNS, "host", "inbox", "due_at"], rows),
+        )
+
+
+def enqueue(
+    uow: UnitOfWork,
+    outgoing: Outgoing,
+    recipients: Select[tuple[str, str]],
+    parameters: Mapping[str, object] = MappingProxyType({}),
+) -> int:
+    """Queue an activity for each distinct inbox that a query of (host, inbox) finds; return how many.
+
+    One statement, however many recipients; `parameters` are those of the query, which is built once and kept. Also
+    notes in the ledger who will hold a copy, and takes back what a Delete makes pointless. Raises KeyShredded when the
+    post has ended already.
     """
-    to = recipients.subquery("recipients")
-    host, inbox = to.c[0], to.c[1]
-    if not uow.connection.execute(select(exists(select(literal(1)).select_from(to)))).scalar():
+    queueing = _Queueing.for_query(recipients)
+    if not uow.connection.execute(queueing.anybody, dict(parameters)).scalar():
         return 0
     outbox_id = _store_item(uow, outgoing)
-    waits = case((PEERS.c.closed_until > uow.now, PEERS.c.closed_until), else_=literal(uow.now, Moment()))
-    rows = (
-        select(*_common(uow, outgoing, outbox_id), func.min(host), inbox, func.min(waits))
-        .select_from(to.outerjoin(PEERS, PEERS.c.host == host))
-        .group_by(inbox)
-        .order_by(inbox)
-    )
-    count = uow.connection.execute(
-        insert(DELIVERIES).from_select([*COMMON_COLUMNS, "host", "inbox", "due_at"], rows)
-    ).rowcount
+    own = {"queued_item": outbox_id, "queued_key": outgoing.ordering_key, "queued_now": uow.now}
+    count = uow.connection.execute(queueing.deliver, {**parameters, **own}).rowcount
     _after_insert(uow, outgoing, outbox_id)
     return count
 
@@ -100,11 +133,6 @@ def enqueue_to(uow: UnitOfWork, outgoing: Outgoing, recipients: Sequence[tuple[s
     uow.connection.execute(insert(DELIVERIES), rows)
     _after_insert(uow, outgoing, outbox_id)
     return len(rows)
-
-
-def _common(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> list[Any]:
-    moment = literal(uow.now, Moment())
-    return [literal(outbox_id), literal(outgoing.ordering_key), moment, literal(0)]
 
 
 def _store_item(uow: UnitOfWork, outgoing: Outgoing) -> int:
@@ -131,7 +159,7 @@ def _store_item(uow: UnitOfWork, outgoing: Outgoing) -> int:
         "created_at": uow.now,
         "expires_at": outgoing.expires_at,
     }
-    uow.connection.execute(insert(ITEMS), row)
+    uow.connection.execute(_INSERT_ITEM, row)
     return outbox_id
 
 
@@ -145,22 +173,30 @@ def _after_insert(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> None:
 
 def _note_copies(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> None:
     ends_at = None if outgoing.expires_at is None else outgoing.expires_at + LEDGER_KEPT
-    until = null() if ends_at is None else literal(ends_at, Moment())
+    own = {"queued_item": outbox_id, "held_object": outgoing.object_id, "queued_now": uow.now, "held_until": ends_at}
+    uow.connection.execute(_NOTE_COPIES[uow.dialect], own)
+
+
+def _note_statement(made: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
     rows = select(
-        literal(outgoing.object_id),
+        bindparam("held_object", type_=BigInteger()),
         DELIVERIES.c.inbox,
         DELIVERIES.c.host,
         literal("push"),
-        literal(uow.now, Moment()),
-        until,
-    ).where(DELIVERIES.c.outbox_id == outbox_id)
+        NOW,
+        bindparam("held_until", type_=Moment()),
+    ).where(DELIVERIES.c.outbox_id == bindparam("queued_item", type_=BigInteger()))
     names = ["object_id", "inbox", "host", "via", "first_at", "ends_at"]
-    made: sqlite.Insert | postgresql.Insert
-    made = sqlite.insert(LEDGER) if uow.dialect == "sqlite" else postgresql.insert(LEDGER)
-    statement = made.from_select(names, rows).on_conflict_do_update(
-        index_elements=["object_id", "inbox"], set_={"ends_at": ends_at}
+    chosen = made.from_select(names, rows)
+    return chosen.on_conflict_do_update(
+        index_elements=["object_id", "inbox"], set_={"ends_at": chosen.excluded.ends_at}
     )
-    uow.connection.execute(statement)
+
+
+_NOTE_COPIES = {
+    "sqlite": _note_statement(sqlite.insert(LEDGER)),
+    "postgresql": _note_statement(postgresql.insert(LEDGER)),
+}
 
 
 def _take_back(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int, kinds: Collection[str]) -> None:

@@ -3,23 +3,24 @@
 A handler never fetches: it raises NeedsObject for a document that it lacks, and is called again with it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import BigInteger, LargeBinary, Row, and_, bindparam, exists, or_, select
 
 from activitypub import actors
 from activitypub.audience import Visibility
 from activitypub.delivery import Secrets
 from activitypub.errors import ForeignOrigin, NeedsObject
+from activitypub.models import Tombstone
 from activitypub.origins import same_origin
 from activitypub.peers import note_threadiverse
 from activitypub.ports import ActorView, Arrival
 from activitypub.uris import Uris
 from groups.distribution import Parcel, spread_in_group, withdraw_in_group
-from groups.endings import facts_of, group_of, has_ended, hide, remember_end
+from groups.endings import facts_of, group_of, has_ended, hide, remember_end, tombstone_hash
 from groups.errors import NotAllowed
 from groups.incoming import IncomingActivity, IncomingAnnounce, IncomingPost
 from groups.people import ACTORS
@@ -28,10 +29,47 @@ from groups.policy import FACILITATORS, Act, Standing, Target, may
 from groups.showing import POSTS
 from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, parent_of, rewrite, store
 from groups.translation import GroupFacts
-from privacy.unit_of_work import UnitOfWork
+from privacy.unit_of_work import UnitOfWork, table_of
 
 PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 MAX_DIRECT_RECIPIENTS = 25
+TOMBSTONES = table_of(Tombstone)
+# Built once, since these are asked for every post that comes in.
+STORED = select(POSTS).where(POSTS.c.uri == bindparam("uri"))
+KNOWN = select(
+    or_(
+        exists().where(POSTS.c.uri == bindparam("uri")),
+        exists().where(TOMBSTONES.c.uri_hash == bindparam("ended", type_=LargeBinary())),
+    )
+)
+ADDRESSEES = (
+    select(
+        ACTORS,
+        GROUPS.c.audience,
+        GROUPS.c.join_rule,
+        GROUPS.c.keep_seconds,
+        GROUPS.c.state.label("group_state"),
+        MEMBERSHIPS.c.role,
+        MEMBERSHIPS.c.state.label("member_state"),
+    )
+    .outerjoin(GROUPS, GROUPS.c.id == ACTORS.c.id)
+    .outerjoin(
+        MEMBERSHIPS,
+        and_(
+            MEMBERSHIPS.c.group_id == GROUPS.c.id,
+            MEMBERSHIPS.c.actor_id == bindparam("author", type_=BigInteger()),
+        ),
+    )
+    .where(
+        or_(
+            ACTORS.c.uri.in_(bindparam("wanted", expanding=True)),
+            ACTORS.c.id == bindparam("parent_s", type_=BigInteger()),
+        ),
+        ACTORS.c.local.is_(True),
+    )
+    .order_by(ACTORS.c.id)
+)
+"""Everybody here of the addresses `wanted`, and the group of a parent, with how the author stands to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,28 +363,8 @@ def _addressees(uow: UnitOfWork, author_id: int, post: IncomingPost, parent: Par
     """Return everybody here whom a post addresses or names, with its author's standing where that is a group."""
     named = {*post.addressed, *post.mentioned}
     wanted = {uri.removesuffix("/followers") for uri in named} | named
-    mine = and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.actor_id == author_id)
-    query = (
-        select(
-            ACTORS,
-            GROUPS.c.audience,
-            GROUPS.c.join_rule,
-            GROUPS.c.keep_seconds,
-            GROUPS.c.state.label("group_state"),
-            MEMBERSHIPS.c.role,
-            MEMBERSHIPS.c.state.label("member_state"),
-        )
-        .outerjoin(GROUPS, GROUPS.c.id == ACTORS.c.id)
-        .outerjoin(MEMBERSHIPS, mine)
-        .where(_is_one_of(wanted, parent), ACTORS.c.local.is_(True))
-        .order_by(ACTORS.c.id)
-    )
-    return [_addressee(row) for row in uow.connection.execute(query)]
-
-
-def _is_one_of(wanted: Collection[str], parent: ParentPost | None) -> Any:
-    by_uri = ACTORS.c.uri.in_(sorted(wanted))
-    return by_uri if parent is None else or_(by_uri, ACTORS.c.id == parent.group_id)
+    asked = {"author": author_id, "wanted": sorted(wanted), "parent_s": None if parent is None else parent.group_id}
+    return [_addressee(row) for row in uow.connection.execute(ADDRESSEES, asked)]
 
 
 def _addressee(row: Row[Any]) -> _Addressee:
@@ -374,8 +392,10 @@ def _followed_group(uow: UnitOfWork, actor_id: int) -> Row[Any] | None:
 
 
 def _stored(uow: UnitOfWork, uri: str) -> Row[Any] | None:
-    return uow.connection.execute(select(POSTS).where(POSTS.c.uri == uri)).first()
+    return uow.connection.execute(STORED, {"uri": uri}).first()
 
 
 def _is_known(uow: UnitOfWork, uri: str) -> bool:
-    return _stored(uow, uri) is not None or has_ended(uow, uri)
+    """Tell whether a post is here, or was and has ended, so that it must not come again (S-319)."""
+    asked = {"uri": uri, "ended": tombstone_hash(uow, uri)}
+    return bool(uow.connection.execute(KNOWN, asked).scalar())

@@ -1,11 +1,12 @@
 """Who is sent what, when something happens in a group: one activity for each kind of reader (product decision 16)."""
 
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import BigInteger, Select, bindparam, func, or_, select
 
 from activitypub.delivery import Outgoing, Secrets, enqueue, enqueue_to
 from activitypub.models import LedgerEntry, Peer
@@ -20,6 +21,8 @@ from privacy.unit_of_work import UnitOfWork, table_of
 
 PEERS, LEDGER = table_of(Peer), table_of(LedgerEntry)
 VERBATIM, BOOSTS, REEMISSIONS = ("threadiverse", "both"), ("microblog", "both"), ("microblog", "both")
+HOLDERS = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == bindparam("held", type_=BigInteger()))
+"""The servers that got an object."""
 ACTIVITIES_IN_PRIVATE = ("threadiverse",)
 """By form of announcement, the classes of host that get it (federation reference §5.4 and §5.7)."""
 SHUT_OUT = ("suspend", "quarantine")
@@ -90,13 +93,13 @@ def spread_in_group(
         return
     if group.audience == "peers-only":
         announce = translation.to_announce_object(uris.activity(_token()), group, object_uri, uow.now)
-        _announce(uow, group, announce, parcel, member_inboxes(group, trusted=True))
+        _announce(uow, group, announce, parcel, trusted=True)
         return
     verbatim = translation.to_announce_activity(uris.activity(_token()), group, activity)
-    _announce(uow, group, verbatim, parcel, member_inboxes(group, classes=_verbatim_classes(group)))
+    _announce(uow, group, verbatim, parcel, classes=_verbatim_classes(group))
     if begins_thread and group.is_public and activity.get("type") == "Create":
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
-        _announce(uow, group, boost, parcel, member_inboxes(group, classes=BOOSTS))
+        _announce(uow, group, boost, parcel, classes=BOOSTS)
 
 
 def spread_delete(
@@ -122,7 +125,7 @@ def spread_delete(
         if direct:
             del delete["audience"]
             delete["to"] = _readers(uow, parcel.post_id)
-        _enqueue(uow, author[0], "Delete", delete, parcel, _holders(parcel.post_id))
+        _enqueue(uow, author[0], "Delete", delete, parcel, HOLDERS, held=parcel.post_id)
     if group.local and not direct:
         delete = translation.to_delete(uris.activity(_token()), actor[1], object_uri, group, reason=reason)
         withdraw_in_group(uow, uris, delete, object_uri, parcel, group)
@@ -135,21 +138,17 @@ def withdraw_in_group(
     if group.audience in {"none", "peers-only"}:
         return
     announce = translation.to_announce_activity(uris.activity(_token()), group, delete)
-    _enqueue(uow, group.id, "Delete", announce, parcel, member_inboxes(group, classes=_verbatim_classes(group)))
+    _announce(uow, group, announce, parcel, classes=_verbatim_classes(group), kind="Delete")
     if group.audience == "followers":
         _withdraw_reemission(uow, uris, parcel, group)
     if group.is_public:
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
         undo = translation.to_undo(uris.activity(_token()), group.uri, boost, boost["to"] + boost["cc"])
-        _enqueue(uow, group.id, "Delete", undo, parcel, _holders(parcel.post_id))
-
-
-def _holders(post_id: int) -> Select[tuple[str, str]]:
-    return select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == post_id)
+        _enqueue(uow, group.id, "Delete", undo, parcel, HOLDERS, held=parcel.post_id)
 
 
 def _held_by(uow: UnitOfWork, post_id: int) -> list[tuple[str, str]]:
-    return [(row.host, row.inbox) for row in uow.connection.execute(_holders(post_id))]
+    return [(row.host, row.inbox) for row in uow.connection.execute(HOLDERS, {"held": post_id})]
 
 
 def _readers(uow: UnitOfWork, post_id: int) -> list[str]:
@@ -175,29 +174,29 @@ def send_from(
     enqueue_to(uow, outgoing, list(to))
 
 
+@functools.cache
 def member_inboxes(
-    group: GroupFacts, *, classes: Collection[str] | None = None, trusted: bool = False
+    *, is_public: bool, classes: tuple[str, ...] | None = None, trusted: bool = False
 ) -> Select[tuple[str, str]]:
-    """Return host and inbox of the members on other servers, each inbox once.
+    """Return host and inbox of the members of the group `of_group` on other servers; an inbox may come several times.
 
     A shared inbox serves public groups; a private audience goes to personal inboxes, because who reads a shared one is
     decided by the other server's idea of the membership (security reference S-405).
     """
-    inbox = func.coalesce(ACTORS.c.shared_inbox, ACTORS.c.inbox) if group.is_public else ACTORS.c.inbox
+    inbox = func.coalesce(ACTORS.c.shared_inbox, ACTORS.c.inbox) if is_public else ACTORS.c.inbox
     query = (
         select(ACTORS.c.host, inbox.label("inbox"))
         .join(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ACTORS.c.id)
         .outerjoin(PEERS, PEERS.c.host == ACTORS.c.host)
         .where(
-            MEMBERSHIPS.c.group_id == group.id,
+            MEMBERSHIPS.c.group_id == bindparam("of_group", type_=BigInteger()),
             MEMBERSHIPS.c.state == "active",
             ACTORS.c.local.is_(False),
             ACTORS.c.state == "active",
             or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(SHUT_OUT)),
         )
-        .distinct()
     )
-    if not group.is_public:
+    if not is_public:
         # One that followed while the group was public is no member, and gets nothing once it is private.
         query = query.where(MEMBERSHIPS.c.role.in_(PARTICIPANTS))
     if classes is not None:
@@ -207,7 +206,7 @@ def member_inboxes(
     return query
 
 
-def _verbatim_classes(group: GroupFacts) -> Collection[str]:
+def _verbatim_classes(group: GroupFacts) -> tuple[str, ...]:
     return VERBATIM if group.is_public else ACTIVITIES_IN_PRIVATE
 
 
@@ -219,7 +218,7 @@ def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, An
 
 def _reemit(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
     document = translation.to_reemission(uris, post.facts, group, post.author_name, post.parent_reemission)
-    _announce(uow, group, document, post.parcel, member_inboxes(group, classes=REEMISSIONS))
+    _announce(uow, group, document, post.parcel, classes=REEMISSIONS)
 
 
 def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: GroupFacts) -> None:
@@ -227,7 +226,7 @@ def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: Gro
         uris.activity(_token()), group.uri, uris.reemission(parcel.post_id), group, reason=None
     )
     delete["to"] = [group.followers]
-    _enqueue(uow, group.id, "Delete", delete, parcel, member_inboxes(group, classes=REEMISSIONS))
+    _announce(uow, group, delete, parcel, classes=REEMISSIONS, kind="Delete")
 
 
 def _named_inboxes(post: PostFacts) -> list[tuple[str, str]]:
@@ -246,9 +245,18 @@ def _send(
 
 
 def _announce(
-    uow: UnitOfWork, group: GroupFacts, document: dict[str, Any], parcel: Parcel, to: Select[tuple[str, str]]
+    uow: UnitOfWork,
+    group: GroupFacts,
+    document: dict[str, Any],
+    parcel: Parcel,
+    *,
+    classes: tuple[str, ...] | None = None,
+    trusted: bool = False,
+    kind: str | None = None,
 ) -> None:
-    _enqueue(uow, group.id, document["type"], document, parcel, to)
+    """Send what a group says to its members elsewhere, or to those on some classes of host or on trusted ones only."""
+    to = member_inboxes(is_public=group.is_public, classes=classes, trusted=trusted)
+    _enqueue(uow, group.id, kind or document["type"], document, parcel, to, of_group=group.id)
 
 
 def _enqueue(
@@ -258,8 +266,9 @@ def _enqueue(
     document: dict[str, Any],
     parcel: Parcel,
     to: Select[tuple[str, str]],
+    **parameters: int,
 ) -> None:
-    enqueue(uow, _outgoing(actor_id, kind, document, parcel), to)
+    enqueue(uow, _outgoing(actor_id, kind, document, parcel), to, parameters)
 
 
 def _outgoing(actor_id: int, kind: str, document: dict[str, Any], parcel: Parcel) -> Outgoing:

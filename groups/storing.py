@@ -17,6 +17,7 @@ from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, Sealed
 
 POSTS, MENTIONS = table_of(Post), table_of(Mention)
+INSERT_POST = insert(POSTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> 
         received_at=uow.now,
         expires_at=ends_at,
     )
-    uow.connection.execute(insert(POSTS), [_row(new, stored)])
+    uow.connection.execute(INSERT_POST, _row(new, stored))
     if new.mentioned:
         rows = [{"post_id": post_id, "actor_id": actor_id} for actor_id in new.mentioned]
         uow.connection.execute(insert(MENTIONS), rows)
