@@ -5,8 +5,9 @@ import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+from activitypub.batching import Batcher
 from activitypub.egress import Egress
 from activitypub.keystore import KeyStore
 from activitypub.peers import PeerPolicy
@@ -51,6 +52,10 @@ class FederationContext:
     pool: ThreadPoolExecutor
     """Where signatures are verified and documents parsed: nothing that a stranger sent runs on the event loop."""
     restraint: Restraint = field(default_factory=Restraint)
+    openings: Batcher[Any, Any] = field(default_factory=lambda: Batcher(most=32, lanes=2))
+    """Activities on their way through the gate, checked together."""
+    storings: Batcher[Any, Any] = field(default_factory=lambda: Batcher(most=128, lanes=2))
+    """Activities that were let in, stored together."""
     stragglers: set["asyncio.Task[None]"] = field(default_factory=set)
     """Activities that still wait for a document of another server, while the queue goes on."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from activitypub.actors import actor_by_uri, mark_gone
+from activitypub.batching import Batcher
 from activitypub.context import FederationContext
 from activitypub.discovery import resolve_actor
 from activitypub.egress import sign_post
@@ -35,7 +36,7 @@ from privacy.unit_of_work import UnitOfWork
 
 MAX_IN_FLIGHT = 448  # below the connections that the egress keeps, so that a fetch finds one
 CLAIMED_AT_ONCE = 256
-SIGNED_AT_ONCE = 16
+SIGNED_AT_ONCE, SIGNING_LANES = 16, 2
 LOOK_AGAIN_SECONDS = 0.2
 """How soon a new delivery is seen while only slow servers are being waited for."""
 SigningJob = tuple[SigningIdentity, Target, str]
@@ -53,7 +54,7 @@ class Dispatch:
         """Begin with nothing; `chance` draws from 0 to 1."""
         self._context = context
         self._chance = chance
-        self._signing = SigningBatches(context)
+        self._signing: Batcher[SigningJob, dict[str, str]] = Batcher(most=SIGNED_AT_ONCE, lanes=SIGNING_LANES)
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._inquiries: set[asyncio.Task[None]] = set()
         self._per_host: Counter[str] = Counter()
@@ -140,6 +141,9 @@ class Dispatch:
             self._fault = inquiry.exception()
         self._progress.set()
 
+    async def _sign(self, jobs: Sequence[SigningJob]) -> Sequence[dict[str, str]]:
+        return await self._context.egress.in_signing_pool(sign_all, jobs, self._context.clock())
+
     async def _attempt(self, claimed: Claimed, parcel: Parcel | None) -> None:
         """Send one delivery and keep its outcome; what has ended or may not be sent any more is dropped silently."""
         if parcel is None or claimed.attempts > MAX_ATTEMPTS:
@@ -151,7 +155,7 @@ class Dispatch:
         except (Refused, KeyShredded):
             self._finished.append(Outcome(claimed, None))
             return
-        headers = await self._signing.sign((identity, target, parcel.digest))
+        headers = await self._signing.ask(self._sign, (identity, target, parcel.digest))
         try:
             answer = await self._context.egress.post(target, parcel.body, headers)
         except (Unreachable, Refused):  # refused: the name leads to an address that is not ours to reach
@@ -159,51 +163,6 @@ class Dispatch:
         now = self._context.clock()
         verdict = judge(answer, kind=parcel.kind, attempts=claimed.attempts, now=now, jitter=self._chance())
         self._finished.append(Outcome(claimed, verdict))
-
-
-class SigningBatches:
-    """Collects what is to be signed at the same moment, so that one trip to the pool serves many."""
-
-    def __init__(self, context: FederationContext) -> None:
-        """Sign in the egress's pool, with the date of the context's clock."""
-        self._context = context
-        self._waiting: list[tuple[SigningJob, asyncio.Future[dict[str, str]]]] = []
-        self._tasks: set[asyncio.Task[list[dict[str, str]]]] = set()
-
-    async def sign(self, job: SigningJob) -> dict[str, str]:
-        """Return the fields of a signed POST."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[dict[str, str]] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._send_off)
-        self._waiting.append((job, future))
-        return await future
-
-    def _send_off(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), SIGNED_AT_ONCE):
-            some = waiting[start : start + SIGNED_AT_ONCE]
-            work = self._context.egress.in_signing_pool(sign_all, [job for job, _ in some], self._context.clock())
-            task = asyncio.get_running_loop().create_task(work)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(_hand_out([future for _, future in some]))
-
-
-def _hand_out(
-    futures: Sequence[asyncio.Future[dict[str, str]]],
-) -> Callable[[asyncio.Task[list[dict[str, str]]]], None]:
-    def hand_out(task: asyncio.Task[list[dict[str, str]]]) -> None:
-        waiting = [(index, future) for index, future in enumerate(futures) if not future.done()]
-        for index, future in waiting:
-            if task.cancelled():
-                future.cancel()
-            elif (error := task.exception()) is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(task.result()[index])
-
-    return hand_out
 
 
 def sign_all(jobs: Sequence[SigningJob], now: datetime) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ their meaning, which the floor above knows (`ports.InboxRoutes`).
 """
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,6 +61,8 @@ class Letter:
     activity: Activity
     claim: Claim
     signer: KnownKey | None
+    row: dict[str, Any] | None = None
+    """What is to be stored, once the signer is proved and the activity means something here."""
 
     @property
     def ends_or_renews_itself(self) -> bool:
@@ -78,12 +81,39 @@ async def receive(context: FederationContext, request: SignedRequest, delivered_
     """
     now = context.clock()
     await context.peers.keep_current(context.database, now)
-    letter = await context.in_pool(open_letter, context, request, now)
+    letter: Letter = await context.openings.ask(functools.partial(_open_letters, context), (request, now))
     signer_id = await _signer(context, letter) if letter.signer is None else letter.signer.actor_id
     if signer_id is None or type(letter.activity) not in context.routes.by_type:
         return
-    row = await context.in_pool(sealed_row, context, letter, request.body, now)
-    await context.database.write(store_item, row | {"signer_id": signer_id, "delivered_to": delivered_to})
+    row = letter.row
+    if row is None:
+        row = await context.in_pool(sealed_row, context, letter.activity, request.body, now)
+    stored = {**row, "signer_id": signer_id, "delivered_to": delivered_to}
+    await context.storings.ask(functools.partial(_store, context), stored)
+
+
+async def _open_letters(
+    context: FederationContext, asked: Sequence[tuple[SignedRequest, datetime]]
+) -> Sequence[Letter | BaseException]:
+    return await context.in_pool(open_letters, context, asked)
+
+
+async def _store(context: FederationContext, rows: Sequence[dict[str, Any]]) -> Sequence[None]:
+    await context.database.write(store_items, rows)
+    return [None] * len(rows)
+
+
+def open_letters(
+    context: FederationContext, asked: Sequence[tuple[SignedRequest, datetime]]
+) -> list[Letter | BaseException]:
+    """Open several letters; what is wrong with one is no matter of the others."""
+    opened: list[Letter | BaseException] = []
+    for request, now in asked:
+        try:
+            opened.append(open_letter(context, request, now))
+        except BaseException as error:  # noqa: BLE001 - whatever is wrong belongs to who sent this one
+            opened.append(error)
+    return opened
 
 
 def open_letter(context: FederationContext, request: SignedRequest, now: datetime) -> Letter:
@@ -103,7 +133,8 @@ def open_letter(context: FederationContext, request: SignedRequest, now: datetim
         check_owner(known, activity.actor)
         if not is_confirmed(claim, known.public):
             known = None
-    return Letter(activity, claim, known)
+    passes = known is not None and type(activity) in context.routes.by_type
+    return Letter(activity, claim, known, sealed_row(context, activity, request.body, now) if passes else None)
 
 
 def check_authority(activity: Activity, claim: Claim) -> None:
@@ -151,17 +182,18 @@ def _ended(letter: Letter, known: ActorView | None, error: FetchError) -> int | 
     return None
 
 
-def sealed_row(context: FederationContext, letter: Letter, body: bytes, now: datetime) -> dict[str, Any]:
-    """Return the row of a letter: its id as a keyed hash, its body under the queue secret of the day."""
-    id_hash = context.vault.mac("activity", str(letter.activity.id).encode())
+def sealed_row(context: FederationContext, activity: Activity, body: bytes, now: datetime) -> dict[str, Any]:
+    """Return the row of an activity: its id as a keyed hash, its body under the queue secret of the day."""
+    id_hash = context.vault.mac("activity", str(activity.id).encode())
     sealed = context.vault.day_seal(now.date(), body, id_hash)
     # Ascending, so that what one sender sent first is worked through first.
     return {"id": snowflake(now), "id_hash": id_hash, "body": sealed, "received_at": now, "due_at": now, "attempts": 0}
 
 
-def store_item(uow: UnitOfWork, row: dict[str, Any]) -> None:
-    """Store an activity unless its id was seen before: one statement."""
-    if uow.connection.execute(_INSERTS[uow.dialect], row).rowcount:
+def store_items(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> None:
+    """Store activities, each unless its id was seen before: one statement, in one order, so that no two lock up."""
+    ordered = sorted(rows, key=lambda row: bytes(row["id_hash"]))
+    if uow.connection.execute(_INSERTS[uow.dialect], ordered).rowcount:
         uow.wake("inbox")
 
 

@@ -122,7 +122,7 @@ async def test_many_at_once_share_their_commits(
     assert [answer.status_code for answer in answers_[:count]] == [202] * count
     most = SQLITE_BATCH if database.is_sqlite else POSTGRESQL_BATCH
     # The busy ones, the full groups, and one for each thread that took the last before it stood in line.
-    assert found["INSERT"] == count
+    assert found["INSERT"] <= count / 4, "what comes together is stored together"
     assert found["commits"] <= threads + -(-count // most) + threads
 
 
