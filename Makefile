@@ -12,7 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 run: install ## Serve an embedded node from ./var on http://localhost:8000 and print a one-time sign-in link
 	@export KINFOLD_DEVELOPMENT=1 KINFOLD_DOMAIN=localhost:8000 KINFOLD_DATA_DIR="$${KINFOLD_DATA_DIR:-./var}"; \
-	$(BIN)/kinfold init --domain localhost:8000 --welcome && exec $(BIN)/kinfold serve
+	{ [ -e "$$KINFOLD_DATA_DIR/node.toml" ] || $(BIN)/kinfold init --domain localhost:8000 --welcome --no-link; } \
+	&& exec $(BIN)/kinfold serve --sign-in-link
 
 test: $(VENV)/.test ## Run the whole test suite, on SQLite and PostgreSQL both (TESTS="tests/groups -x" narrows it)
 	@$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--numprocesses=auto)

@@ -37,8 +37,11 @@ WELCOME_ABOUT: Final = (
 @click.option("--title", metavar="T", help="What the node is called.")
 @click.option("--owner", default="owner", show_default=True, metavar="NAME", help="Name of the first account.")
 @click.option("--welcome", is_flag=True, help="Make a welcome group too, where there is no group yet.")
+@click.option("--no-link", is_flag=True, help="Print no sign-in link.")
 @click.pass_obj
-def init(environ: Mapping[str, str], domain: str, title: str | None, owner: str, *, welcome: bool) -> None:
+def init(
+    environ: Mapping[str, str], domain: str, title: str | None, owner: str, *, welcome: bool, no_link: bool
+) -> None:
     """Make the data directory, the keys and the owner; safe to repeat. Prints a one-time sign-in link."""
     settings = read_settings({**environ, "KINFOLD_DOMAIN": domain})
     try:
@@ -55,8 +58,8 @@ def init(environ: Mapping[str, str], domain: str, title: str | None, owner: str,
         account = node.database.read_now(owner_account, owner) or _make_owner(node, owner)
         if welcome and not node.database.read_now(local_groups):
             _make_welcome_group(node, account)
-        token = node.database.write_now(make_sign_in_link, account.id)
-        click.echo(f"Sign in as {account.name} (works once, for an hour): {sign_in_link(node.uris.base_url, token)}")
+        if not no_link:
+            _print_link(node, account)
 
 
 @click.command()
@@ -66,8 +69,9 @@ def init(environ: Mapping[str, str], domain: str, title: str | None, owner: str,
     "--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes (PostgreSQL only)."
 )
 @click.option("--no-jobs", is_flag=True, help="Leave the background loops to kinfold jobs.")
+@click.option("--sign-in-link", "with_link", is_flag=True, help="Print a one-time sign-in link for the owner too.")
 @click.pass_obj
-def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_jobs: bool) -> None:
+def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_jobs: bool, with_link: bool) -> None:
     """Serve the node: for people, for their apps and for other servers."""
     # Imported late: no other command should pay for a web server.
     from node.serving import CannotListen, serve_here, serve_with_workers  # noqa: PLC0415 - heavy, and only for this command
@@ -77,6 +81,9 @@ def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_
     with opened(environ, checked=False) as node:
         _check_tables(node)
         _check_made(node)
+        owner = node.database.read_now(owner_account, "owner") if with_link else None
+        if owner is not None:
+            _print_link(node, owner)
         if workers == 1:
             try:
                 serve_here(node, host, port, jobs=not no_jobs)
@@ -153,6 +160,11 @@ def _check_domain(uow: UnitOfWork, uris: Uris) -> None:
     """Raise Refused when the database is that of another node."""
     if uow.connection.execute(ACTORS.select().where(ACTORS.c.local.is_(True)).limit(1)).first() is not None:
         raise Refused(f"the database belongs to another node than {uris.domain}")
+
+
+def _print_link(node: Node, account: AccountView) -> None:
+    token = node.database.write_now(make_sign_in_link, account.id)
+    click.echo(f"Sign in as {account.name} (works once, for an hour): {sign_in_link(node.uris.base_url, token)}")
 
 
 def _make_owner(node: Node, name: str) -> AccountView:
