@@ -44,8 +44,8 @@ def init(
 ) -> None:
     """Make the data directory, the keys and the owner; safe to repeat. Prints a one-time sign-in link."""
     settings = read_settings({**environ, "KINFOLD_DOMAIN": domain})
+    _check_written(settings)
     try:
-        _write_down(settings, title)
         prepare_directories(settings.data_dir, settings.keyring_dir, settings.root_key_file)
     except OSError as error:
         raise Refused(str(error)) from error
@@ -58,6 +58,7 @@ def init(
         account = node.database.read_now(owner_account, owner) or _make_owner(node, owner)
         if welcome and not node.database.read_now(local_groups):
             _make_welcome_group(node, account)
+        _write_down(settings, title)  # last, as the sign that the node is whole
         if not no_link:
             _print_link(node, account)
 
@@ -127,18 +128,26 @@ def owner_account(uow: UnitOfWork, name: str) -> AccountView | None:
     return next((account for account in list_accounts(uow) if account.role == "owner"), None)
 
 
-def _write_down(settings: Settings, title: str | None) -> None:
-    """Keep domain and title in the data directory. Raises Refused for a domain other than the node's own."""
-    path = settings.data_dir / NODE_FILE
-    known = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+def _check_written(settings: Settings) -> None:
+    """Raise Refused for a domain other than the node's own."""
+    known = _written(settings)
     if known.get("domain", settings.domain) != settings.domain:
         raise Refused(
             f"this node is {known['domain']} and stays so: its addresses are known to others. "
             "Use another KINFOLD_DATA_DIR for another node"
         )
+
+
+def _written(settings: Settings) -> dict[str, str]:
+    path = settings.data_dir / NODE_FILE
+    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def _write_down(settings: Settings, title: str | None) -> None:
+    """Keep domain and title in the data directory."""
+    path, known = settings.data_dir / NODE_FILE, _written(settings)
     written = {"domain": settings.domain, "title": title or known.get("title", settings.title)}
     if written != known:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text("".join(f"{name} = {_quoted(value)}\n" for name, value in written.items()), "utf-8")
 
 
