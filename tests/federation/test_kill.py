@@ -13,7 +13,7 @@ import pytest
 from tests.federation.scripted import Json, ScriptedHost
 from tests.served import ServedNode, new_database, until
 
-ROUNDS = 10
+ROUNDS = 20
 SENDERS = 4
 BURST = 24
 FOLLOWERS = 5
@@ -135,6 +135,7 @@ def begun(node: ServedNode, host: ScriptedHost) -> Story:
     return Story(node, host, group, inbox, account["id"], token)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_nothing_answered_for_is_lost_and_nothing_is_shown_twice(
     database: str, request: pytest.FixtureRequest, tmp_path: Path
