@@ -18,7 +18,6 @@ from activitypub.restraint import failure_lasts
 from activitypub.vocabulary.actors import parse_key
 from activitypub.vocabulary.reading import parse
 from activitypub.webfinger import Handle, parse_acct, self_link, subject
-from privacy.records import new_id
 
 NOT_FOUND = 404
 
@@ -111,9 +110,7 @@ def _read(context: FederationContext, document: dict[str, Any]) -> ActorFacts:
 async def store_actor(context: FederationContext, facts: ActorFacts) -> ActorView:
     """Store what was fetched. Raises ForeignOrigin for a handle that another actor holds, Gone for a deleted actor."""
     known = await context.database.read(actor_by_uri, facts.uri)
-    actor_id = new_id() if known is None else known.id
-    if known is None:
-        await context.in_pool(context.vault.make_subject, actor_id)
+    actor_id = await context.in_pool(context.vault.new_subject) if known is None else known.id
     try:
         try:
             actor = await context.database.write(store_remote_actor, facts, actor_id, confirmed=False)

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, exists, func, or_, select, update
 
 from activitypub.models import Actor, Delivery, OutboxItem, Peer
 from activitypub.outcomes import HOPELESS_FAILURES, HORIZON, LAST_WORDS, LAST_WORDS_HORIZON, Effect, Verdict, reopens_at
 from activitypub.peers import note_seen
 from activitypub.signatures.digest import digest
 from privacy.errors import KeyShredded
+from privacy.records import Moment
 from privacy.unit_of_work import UnitOfWork, claim_due, table_of
 from privacy.vault import Place, SealedBox
 
@@ -32,6 +33,14 @@ CLAIM_LOCK = 0x6B696E01
 """The number of the advisory lock, ours alone."""
 MAX_ATTEMPTS = 150
 """Beyond any schedule: a row that was claimed so often breaks whoever works on it (R-210)."""
+PEERS_NAMED = select(PEERS.c.host, PEERS.c.failures, PEERS.c.closed_until, PEERS.c.last_success_on).where(
+    PEERS.c.host.in_(bindparam("hosts", expanding=True))
+)
+ITEMS_NAMED = select(ITEMS).where(ITEMS.c.id.in_(bindparam("items", expanding=True)))
+FINISHED = delete(DELIVERIES).where(DELIVERIES.c.id == bindparam("row_id"), DELIVERIES.c.lease == bindparam("held"))
+NO_LONGER_NEEDED = delete(ITEMS).where(
+    ITEMS.c.id.in_(bindparam("items", expanding=True)), ~exists().where(DELIVERIES.c.outbox_id == ITEMS.c.id)
+)
 # Nothing is sent of these once the post has ended; a Delete or Undo is sent for that very reason.
 CARRIES_WORDS = frozenset({"Create", "Update", "Announce", "Add"})
 
@@ -83,9 +92,8 @@ def claim_deliveries(uow: UnitOfWork, *, busy: Collection[str], room: int) -> li
     if uow.dialect == "postgresql":
         # Claims are short; one after the other they can never split a thread between two workers.
         uow.connection.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
-    turns = _turns(uow, busy)
-    chosen = select(turns.c.id).where(turns.c.turn <= turns.c.allowance)
-    lease, rows = claim_due(uow, Delivery, limit=room, lease_for=LEASE, where=[DELIVERIES.c.id.in_(chosen)])
+    asked = {"busy": sorted(busy), "turn_now": uow.now}
+    lease, rows = claim_due(uow, Delivery, limit=room, lease_for=LEASE, where=MAY_GO_NOW, parameters=asked)
     if not rows:
         return []
     peers = _peers(uow, {row.host for row in rows})
@@ -98,7 +106,7 @@ def claim_deliveries(uow: UnitOfWork, *, busy: Collection[str], room: int) -> li
 
 def load_parcels(uow: UnitOfWork, outbox_ids: Collection[int]) -> dict[int, Parcel]:
     """Open activities; what has ended, or whose keys are gone, is left out (product decision 25)."""
-    rows = uow.connection.execute(select(ITEMS).where(ITEMS.c.id.in_(list(outbox_ids)))).fetchall()
+    rows = uow.connection.execute(ITEMS_NAMED, {"items": list(outbox_ids)}).fetchall()
     alive = [row for row in rows if not _has_ended(row, uow.now)]
     sealed = [row for row in alive if row.slot is not None]
     contents = dict(zip((row.id for row in sealed), uow.vault.open_many([box_of(row) for row in sealed]), strict=True))
@@ -139,8 +147,7 @@ def release(uow: UnitOfWork, claimed: Sequence[Claimed]) -> None:
 def drop_delivered(uow: UnitOfWork, outbox_ids: Collection[int]) -> None:
     """Delete activities that nobody waits for any more."""
     if outbox_ids:
-        waiting = exists().where(DELIVERIES.c.outbox_id == ITEMS.c.id)
-        uow.connection.execute(delete(ITEMS).where(ITEMS.c.id.in_(list(outbox_ids)), ~waiting))
+        uow.connection.execute(NO_LONGER_NEEDED, {"items": list(outbox_ids)})
 
 
 def actors_behind(uow: UnitOfWork, inboxes: Collection[str]) -> list[str]:
@@ -164,9 +171,12 @@ def bound_to(outbox_id: int) -> bytes:
     return f"outbox_items/{outbox_id}".encode()
 
 
-def _turns(uow: UnitOfWork, busy: Collection[str]) -> Any:
-    """Number each host's rows that may be sent now, beside the number that its host takes at once."""
-    head = DELIVERIES.alias("head")
+def _may_go_now() -> Any:
+    """Return the condition that a row has its turn at its host.
+
+    Each host's rows that may be sent are numbered, and go as far as the host takes them at once.
+    """
+    head, now = DELIVERIES.alias("head"), bindparam("turn_now", type_=Moment())
     oldest = (
         select(head.c.outbox_id)
         .where(head.c.host == DELIVERIES.c.host, head.c.ordering_key == DELIVERIES.c.ordering_key)
@@ -177,27 +187,29 @@ def _turns(uow: UnitOfWork, busy: Collection[str]) -> Any:
     allowance = case(
         (PEERS.c.failures > 0, 1), (PEERS.c.last_success_on.is_(None), UNPROVEN_PER_HOST), else_=CHUNK_PER_HOST
     )
-    due: Select[Any] = (
+    due = (
         select(DELIVERIES.c.id, DELIVERIES.c.host, allowance.label("allowance"))
         .select_from(DELIVERIES.outerjoin(PEERS, PEERS.c.host == DELIVERIES.c.host))
         .where(
-            DELIVERIES.c.due_at <= uow.now,
+            DELIVERIES.c.due_at <= now,
             DELIVERIES.c.outbox_id == oldest,
-            or_(PEERS.c.closed_until.is_(None), PEERS.c.closed_until <= uow.now),
+            or_(PEERS.c.closed_until.is_(None), PEERS.c.closed_until <= now),
+            DELIVERIES.c.host.not_in(bindparam("busy", expanding=True)),
         )
         .order_by(DELIVERIES.c.due_at, DELIVERIES.c.id)
         .limit(SCANNED)
+        .subquery("due")
     )
-    if busy:
-        due = due.where(DELIVERIES.c.host.not_in(sorted(busy)))
-    inner = due.subquery("due")
-    turn = func.row_number().over(partition_by=inner.c.host, order_by=inner.c.id).label("turn")
-    return select(inner.c.id, inner.c.allowance, turn).subquery("turns")
+    turn = func.row_number().over(partition_by=due.c.host, order_by=due.c.id).label("turn")
+    turns = select(due.c.id, due.c.allowance, turn).subquery("turns")
+    return DELIVERIES.c.id.in_(select(turns.c.id).where(turns.c.turn <= turns.c.allowance))
+
+
+MAY_GO_NOW = (_may_go_now(),)
 
 
 def _peers(uow: UnitOfWork, hosts: Collection[str]) -> dict[str, Any]:
-    columns = (PEERS.c.host, PEERS.c.failures, PEERS.c.closed_until, PEERS.c.last_success_on)
-    return {row.host: row for row in uow.connection.execute(select(*columns).where(PEERS.c.host.in_(sorted(hosts))))}
+    return {row.host: row for row in uow.connection.execute(PEERS_NAMED, {"hosts": sorted(hosts)})}
 
 
 def _claimed(row: Any, lease: int, peer: Any) -> Claimed:
@@ -229,11 +241,8 @@ def _open_wordless(uow: UnitOfWork, row: Any) -> bytes | None:
 
 
 def _finish(uow: UnitOfWork, done: Sequence[Claimed]) -> None:
-    statement = delete(DELIVERIES).where(
-        DELIVERIES.c.id == bindparam("row_id"), DELIVERIES.c.lease == bindparam("held")
-    )
     if done:
-        uow.connection.execute(statement, [{"row_id": it.id, "held": it.lease} for it in done])
+        uow.connection.execute(FINISHED, [{"row_id": it.id, "held": it.lease} for it in done])
 
 
 def _delay(uow: UnitOfWork, later: Sequence[tuple[Claimed, datetime]]) -> None:

@@ -4,14 +4,28 @@ A deed is a plain function whose first argument is a `UnitOfWork`. It touches on
 secrets, so it cannot wait for the network, and it may be run again.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, FromClause, Row, Table, literal_column, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    FromClause,
+    Integer,
+    Row,
+    Table,
+    bindparam,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from privacy.records import Due, Record, new_id
+from privacy.records import Due, Moment, Record, new_id
 from privacy.vault import Vault
 
 P = ParamSpec("P")
@@ -89,28 +103,39 @@ def claim_due(
     *,
     limit: int,
     lease_for: timedelta,
-    where: Sequence[Any] = (),
+    where: tuple[Any, ...] = (),
+    parameters: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[int, list[Row[Any]]]:
     """Lease rows that are due and return the fencing token with the rows as they are after the claim.
 
     The model is a `Due`. On PostgreSQL rows that another worker is claiming are passed over; on SQLite there is one
-    writer. A claim counts as an attempt, and makes the row due again at the end of the lease.
+    writer. A claim counts as an attempt, and makes the row due again at the end of the lease. `where` holds conditions
+    of a module, not made anew each time, and `parameters` what they ask for.
     """
     assert issubclass(model, Due)
-    table = table_of(model)
     lease = new_id()
+    own = {"claim_now": uow.now, "claim_until": uow.now + lease_for, "claim_lease": lease, "claim_limit": limit}
+    rows = uow.connection.execute(_claim(table_of(model), where), {**parameters, **own}).fetchall()
+    return lease, sorted(rows, key=lambda row: int(row.id))
+
+
+@functools.cache
+def _claim(table: Table, where: tuple[Any, ...]) -> ReturningUpdate[Any]:
+    """Return the statement that claims, built once: it is asked several times a second."""
     candidates = (
         select(table.c.id)
-        .where(table.c.due_at <= uow.now, *where)
+        .where(table.c.due_at <= bindparam("claim_now", type_=Moment()), *where)
         .order_by(table.c.due_at, table.c.id)
-        .limit(limit)
+        .limit(bindparam("claim_limit", type_=Integer()))
         .with_for_update(skip_locked=True)
     )
-    claim = (
+    return (
         update(table)
         .where(table.c.id.in_(candidates))
-        .values(due_at=uow.now + lease_for, lease=lease, attempts=table.c.attempts + literal_column("1"))
+        .values(
+            due_at=bindparam("claim_until", type_=Moment()),
+            lease=bindparam("claim_lease", type_=BigInteger()),
+            attempts=table.c.attempts + literal_column("1"),
+        )
         .returning(*table.c)
     )
-    rows = uow.connection.execute(claim).fetchall()
-    return lease, sorted(rows, key=lambda row: int(row.id))

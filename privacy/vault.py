@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from privacy.clock import monotonic_seconds
 from privacy.errors import KeyShredded
 from privacy.keyring import NONCE_BYTES, Keyring, Tomb
+from privacy.records import new_id
 
 K = TypeVar("K")
 VERSION = b"\x01"
@@ -30,6 +31,7 @@ VERSION = b"\x01"
 PAD_BYTES = 256
 SLOT_BATCH = 256
 SLOTS_LOW = 64
+SUBJECT_BATCH = 32
 POOL_LIFE = timedelta(hours=12)
 """How long slots wait to be handed out: half as long as what no row names is left alone by the sweep."""
 CACHE_SECONDS = 60.0
@@ -83,6 +85,8 @@ class Vault:
         self._keyring = keyring
         self._pool: deque[tuple[int, bytes]] = deque()
         self._pool_from: datetime | None = None
+        self._new_subjects: list[int] = []
+        self._new_subjects_lock = threading.Lock()
         self._keys = _AgingCache[int](monotonic)
         self._subjects = _AgingCache[int](monotonic)
         self._buckets = _AgingCache[str](monotonic)
@@ -143,6 +147,18 @@ class Vault:
     def make_subject(self, subject_id: int) -> None:
         """Make the secret of a subject, before the row of the subject is written; safe to repeat."""
         self._subjects.put(subject_id, self._keyring.make_subject(subject_id))
+
+    def new_subject(self) -> int:
+        """Return a new id whose secret is made already: one commit of the keyring serves many newcomers.
+
+        Each id is handed out once; those that are not used are worth nothing.
+        """
+        with self._new_subjects_lock:
+            if not self._new_subjects:
+                fresh = [new_id() for _ in range(SUBJECT_BATCH)]
+                self._keyring.make_subjects(fresh)
+                self._new_subjects.extend(fresh)
+            return self._new_subjects.pop()
 
     def named_seal(self, name: str, content: bytes, bound_to: bytes) -> bytes:
         """Seal under a named secret of the keyring, made now unless it is there."""

@@ -389,3 +389,11 @@ def test_what_was_erased_leaves_its_tomb_and_nothing_else(vault: Vault, keyring:
     with sqlite3.connect(tmp_path / "keyring" / "keyring.db") as reading:
         assert [row[1] for row in reading.execute("SELECT * FROM tomb")] == ["posts"]
     reading.close()
+
+
+def test_a_new_subject_has_its_secret_and_is_handed_out_once(vault: Vault, keyring: Keyring) -> None:
+    ids = [vault.new_subject() for _ in range(70)]
+    assert len(set(ids)) == 70
+    secrets = keyring.subjects(ids)
+    assert set(secrets) == set(ids)
+    assert len(set(secrets.values())) == 70
