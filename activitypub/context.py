@@ -1,4 +1,4 @@
-"""What the protocol is handed: everything that it works with, put together in `node.wiring`."""
+"""What the protocol is handed: everything that it works with, put together in `node.faces`."""
 
 import asyncio
 import functools

@@ -152,7 +152,7 @@ async def work(context: FederationContext, ready: Ready, lease: int) -> None:
         try:
             await context.database.write(handle_item, ready, lease, arrival)
         except NeedsObject as need:
-            await _obtain(context, need.uri, documents)
+            await _obtain(context, need, documents)
         except DatabaseUnavailable:
             raise
         except PublicError as error:
@@ -193,7 +193,8 @@ def _forget_changed(context: FederationContext, ready: Ready) -> None:
 # ── fetching ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _obtain(context: FederationContext, uri: str, documents: Documents) -> None:
+async def _obtain(context: FederationContext, need: NeedsObject, documents: Documents) -> None:
+    uri = need.uri
     if uri in documents.fetched or uri in documents.unavailable:
         raise LookupError(f"a handler asks again for {uri}")
     if len(documents.fetched) + len(documents.unavailable) >= MAX_FETCHES:
@@ -201,8 +202,10 @@ async def _obtain(context: FederationContext, uri: str, documents: Documents) ->
         return
     try:
         address = canonical_uri(uri).partition("#")[0]
-        ask = functools.partial(fetch_object, context, address)
-        found, value = await context.restraint.once(f"object {address}", context.clock(), ask, keep=False)
+        ask = functools.partial(fetch_object, context, address, need.signer_id)
+        # What one member is shown another may be refused, so a failure counts for who asked.
+        what = f"object {address} {need.signer_id or ''}"
+        found, value = await context.restraint.once(what, context.clock(), ask, keep=False)
     except (FetchError, RemoteError) as error:
         log.info("inbox.unavailable", error=type(error).__name__, why=str(error))
         documents.unavailable.add(uri)
@@ -210,16 +213,19 @@ async def _obtain(context: FederationContext, uri: str, documents: Documents) ->
     documents.fetched[uri] = documents.fetched[found] = value
 
 
-async def fetch_object(context: FederationContext, uri: str) -> tuple[str, Any]:
+async def fetch_object(context: FederationContext, uri: str, signer_id: int | None = None) -> tuple[str, Any]:
     """Fetch a document from where it lives; return its id, and the actor or what the floor above makes of the object.
 
+    It is asked for as the local actor `signer_id`, where a member is shown more than strangers, else as the node.
     An actor is stored. Raises FetchError, Blocked, MalformedActivity, and ForeignOrigin for an object whose owner is
     of another server (FEP-fe34).
     """
     context.peers.check(host_of(uri))
     if context.uris.is_local(uri):
         raise Refused(404, "object.local")
-    document = await context.egress.fetch_document(uri, await context.keys.instance_identity())
+    keys = context.keys
+    signer = await (keys.instance_identity() if signer_id is None else keys.signing_identity(signer_id))
+    document = await context.egress.fetch_document(uri, signer)
     found = await context.in_pool(parse, document)
     if isinstance(found, Actor):
         facts = await context.in_pool(read_actor, found, context.uris, context.sanitize)

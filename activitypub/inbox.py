@@ -280,7 +280,7 @@ def claim_batch(uow: UnitOfWork) -> Batch:
     dead = [item.id for item in items if item.attempts > MAX_ATTEMPTS]
     if dead:
         bury = update(INBOX_ITEMS).where(INBOX_ITEMS.c.id.in_(dead))
-        uow.connection.execute(bury.values(due_at=None, lease=None, outcome="dead"))
+        uow.connection.execute(bury.values(body=None, due_at=None, lease=None, outcome="dead"))
         log.error("inbox.dead", items=dead)
     alive = tuple(item for item in items if item.attempts <= MAX_ATTEMPTS)
     return Batch(lease, alive, actors_by_id(uow, (item.signer_id for item in alive)))

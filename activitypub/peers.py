@@ -15,6 +15,8 @@ from activitypub.origins import canonical_host
 from privacy.unit_of_work import Database, UnitOfWork, table_of
 
 LEVELS = ("allow", "normal", "limit", "quarantine", "suspend")
+CLOSED = frozenset({"quarantine", "suspend"})
+"""Nothing is taken from these and nothing sent to them: of the one until a human has looked, of the other for good."""
 MODES = ("open", "quarantine", "allowlist", "off")
 FRESH_FOR = timedelta(seconds=15)
 """How late another process learns of a rule at most; the one that makes it knows at once."""
@@ -56,7 +58,7 @@ class PeerPolicy:
         if self._mode == "off":
             return True
         level = self.level(host)
-        return level == "suspend" or (self._mode == "allowlist" and level != "allow")
+        return level in CLOSED or (self._mode == "allowlist" and level != "allow")
 
     def check(self, host: str) -> None:
         """Raise Blocked for a host that is refused."""
@@ -77,7 +79,7 @@ class PeerPolicy:
 
     async def refresh(self, database: Database, now: datetime) -> None:
         """Read the rules now, as after a change."""
-        self.replace(await database.read(levels), now)
+        self.replace(await database.read(levels, everybody=self._mode == "quarantine"), now)
 
 
 def without_port(host: str) -> str:
@@ -95,9 +97,11 @@ def domains_above(name: str) -> list[str]:
     return [".".join(labels[start:]) for start in range(len(labels))]
 
 
-def levels(uow: UnitOfWork) -> dict[str, str]:
-    """Return every host that has a rule of its own."""
-    query = select(PEERS.c.host, PEERS.c.level).where(PEERS.c.level != "normal")
+def levels(uow: UnitOfWork, *, everybody: bool = False) -> dict[str, str]:
+    """Return the rule for every host that has one of its own, or also for those that were just met before."""
+    query = select(PEERS.c.host, PEERS.c.level)
+    if not everybody:
+        query = query.where(PEERS.c.level != "normal")
     return {row.host: row.level for row in uow.connection.execute(query)}
 
 

@@ -1,4 +1,4 @@
-"""What the protocol asks of the floor above, filled in by `node.wiring`."""
+"""What the protocol asks of the floor above, filled in by `node.faces`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

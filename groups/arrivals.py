@@ -33,6 +33,7 @@ from privacy.unit_of_work import UnitOfWork, table_of
 
 PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 MAX_DIRECT_RECIPIENTS = 25
+ENDED_AT_ONCE = 500
 TOMBSTONES = table_of(Tombstone)
 # Built once, since these are asked for every post that comes in.
 STORED = select(POSTS).where(POSTS.c.uri == bindparam("uri"))
@@ -42,6 +43,8 @@ KNOWN = select(
         exists().where(TOMBSTONES.c.uri_hash == bindparam("ended", type_=LargeBinary())),
     )
 )
+AUTHOR, PARENT_S = (bindparam(name, type_=BigInteger()) for name in ("author", "parent_s"))
+WANTED = bindparam("wanted", expanding=True)
 ADDRESSEES = (
     select(
         ACTORS,
@@ -53,20 +56,8 @@ ADDRESSEES = (
         MEMBERSHIPS.c.state.label("member_state"),
     )
     .outerjoin(GROUPS, GROUPS.c.id == ACTORS.c.id)
-    .outerjoin(
-        MEMBERSHIPS,
-        and_(
-            MEMBERSHIPS.c.group_id == GROUPS.c.id,
-            MEMBERSHIPS.c.actor_id == bindparam("author", type_=BigInteger()),
-        ),
-    )
-    .where(
-        or_(
-            ACTORS.c.uri.in_(bindparam("wanted", expanding=True)),
-            ACTORS.c.id == bindparam("parent_s", type_=BigInteger()),
-        ),
-        ACTORS.c.local.is_(True),
-    )
+    .outerjoin(MEMBERSHIPS, and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.actor_id == AUTHOR))
+    .where(or_(ACTORS.c.uri.in_(WANTED), ACTORS.c.id == PARENT_S), ACTORS.c.local.is_(True))
     .order_by(ACTORS.c.id)
 )
 """Everybody here of the addresses `wanted`, and the group of a parent, with how the author stands to it."""
@@ -97,6 +88,9 @@ def receive_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, activity: Inco
     if post is None:
         return
     row = _stored(uow, post.uri)
+    if row is not None:
+        lock_group(uow, row.group_id)
+        row = _stored(uow, post.uri)
     if row is None:
         receive_create(uow, uris, arrival, activity)
     elif row.author_id == arrival.sender.id:
@@ -143,8 +137,8 @@ def end_all_of(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: Incomin
     """End whatever a remote actor wrote here, as it is gone itself."""
     mine = and_(POSTS.c.author_id == sender.id, POSTS.c.state == "live")
     rows = uow.connection.execute(select(POSTS).where(mine).order_by(POSTS.c.id)).fetchall()
-    if rows:
-        hide(uow, rows)
+    for start in range(0, len(rows), ENDED_AT_ONCE):
+        hide(uow, rows[start : start + ENDED_AT_ONCE])
     for row in rows:
         _pass_on_end(uow, uris, row, activity)
 

@@ -134,12 +134,13 @@ def spread_delete(
 def withdraw_in_group(
     uow: UnitOfWork, uris: Uris, delete: Mapping[str, Any], object_uri: str, parcel: Parcel, group: GroupFacts
 ) -> None:
-    """Take a post back from the readers of a group of this node, in the form in which each class of host got it."""
-    if group.audience in {"none", "peers-only"}:
-        return
+    """Take a post back from every server that got it, whoever is a member there now and whatever the audience is now.
+
+    It is told in each form in which the post may have come; one that a server never saw means nothing to it.
+    """
     announce = translation.to_announce_activity(uris.activity(_token()), group, delete)
-    _announce(uow, group, announce, parcel, classes=_verbatim_classes(group), kind="Delete")
-    if group.audience == "followers":
+    _enqueue(uow, group.id, "Delete", announce, parcel, holders_of(_verbatim_classes(group)), held=parcel.post_id)
+    if not group.is_public:
         _withdraw_reemission(uow, uris, parcel, group)
     if group.is_public:
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
@@ -206,6 +207,13 @@ def member_inboxes(
     return query
 
 
+@functools.cache
+def holders_of(classes: tuple[str, ...]) -> Select[tuple[str, str]]:
+    """Return the servers that got an object, of some classes."""
+    with_class = HOLDERS.outerjoin(PEERS, PEERS.c.host == LEDGER.c.host)
+    return with_class.where(func.coalesce(PEERS.c.delivery_class, "microblog").in_(classes))
+
+
 def _verbatim_classes(group: GroupFacts) -> tuple[str, ...]:
     return VERBATIM if group.is_public else ACTIVITIES_IN_PRIVATE
 
@@ -226,7 +234,7 @@ def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: Gro
         uris.activity(_token()), group.uri, uris.reemission(parcel.post_id), group, reason=None
     )
     delete["to"] = [group.followers]
-    _announce(uow, group, delete, parcel, classes=REEMISSIONS, kind="Delete")
+    _enqueue(uow, group.id, "Delete", delete, parcel, holders_of(REEMISSIONS), held=parcel.post_id)
 
 
 def _named_inboxes(post: PostFacts) -> list[tuple[str, str]]:
@@ -252,11 +260,10 @@ def _announce(
     *,
     classes: tuple[str, ...] | None = None,
     trusted: bool = False,
-    kind: str | None = None,
 ) -> None:
     """Send what a group says to its members elsewhere, or to those on some classes of host or on trusted ones only."""
     to = member_inboxes(is_public=group.is_public, classes=classes, trusted=trusted)
-    _enqueue(uow, group.id, kind or document["type"], document, parcel, to, of_group=group.id)
+    _enqueue(uow, group.id, document["type"], document, parcel, to, of_group=group.id)
 
 
 def _enqueue(

@@ -45,9 +45,14 @@ def end_post(uow: UnitOfWork, uris: Uris, row: Row[Any], *, by_id: int, own: boo
 
 
 def hide(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
-    """Take posts out of every reader's sight, and order their keys destroyed; safe to repeat."""
+    """Take posts out of every reader's sight, and order their keys destroyed; what is hidden already is left alone."""
+    wanted = update(POSTS).where(POSTS.c.id.in_([row.id for row in rows]), POSTS.c.state.in_(("live", "held")))
+    found = set(uow.connection.execute(wanted.values(state="hidden").returning(POSTS.c.id)).scalars())
+    # Somebody else may have ended one of them at this very moment.
+    rows = [row for row in rows if row.id in found]
     ids = [row.id for row in rows]
-    uow.connection.execute(update(POSTS).where(POSTS.c.id.in_(ids)).values(state="hidden"))
+    if not ids:
+        return
     uow.connection.execute(delete(NOTIFICATIONS).where(NOTIFICATIONS.c.post_id.in_(ids)))
     jobs = [
         {

@@ -4,7 +4,7 @@ Other servers are told by a Delete of each post that they got, and at the end by
 on until those are through; its subject secret is destroyed with the first step of `privacy.retention` after this.
 """
 
-from sqlalchemy import Select, delete, or_, select, union, update
+from sqlalchemy import BigInteger, Select, bindparam, delete, or_, select, union, update
 
 from activitypub import actors
 from activitypub.delivery import Outgoing, enqueue
@@ -24,6 +24,7 @@ from privacy.unit_of_work import UnitOfWork, table_of
 
 BOOKMARKS, NOTIFICATIONS = table_of(Bookmark), table_of(Notification)
 FOLLOWS, INVITATIONS, LEDGER = table_of(PersonFollow), table_of(Invitation), table_of(LedgerEntry)
+LAST_POSTS = 100
 
 
 def end_posts_of(uow: UnitOfWork, uris: Uris, persona_id: int, limit: int) -> int:
@@ -54,6 +55,9 @@ def end_persona(uow: UnitOfWork, uris: Uris, persona_id: int) -> None:
     uow.connection.execute(
         update(MEMBERSHIPS).where(*places).values(state="left", role="member", ends_at=uow.now + LEFT_FOR)
     )
+    # Nothing can be posted from here on; what was, since the last batch, ends in this very transaction.
+    while end_posts_of(uow, uris, persona_id, LAST_POSTS):
+        continue
     for table, condition in (
         (REACTIONS, REACTIONS.c.actor_id == persona_id),
         (MENTIONS, MENTIONS.c.actor_id == persona_id),
@@ -80,10 +84,12 @@ def _tell_of_end(uow: UnitOfWork, uris: Uris, persona_id: int, uri: str) -> None
         ordering_key=persona_id,
         expires_at=None,
     )
-    enqueue(uow, outgoing, _who_knows(persona_id))
+    enqueue(uow, outgoing, WHO_KNOWS, {"gone": persona_id})
 
 
-def _who_knows(persona_id: int) -> Select[tuple[str, str]]:
+def _who_knows() -> Select[tuple[str, str]]:
+    """Return host and inbox of whoever knows the persona `gone`."""
+    persona_id = bindparam("gone", type_=BigInteger())
     written = select(POSTS.c.id).where(POSTS.c.author_id == persona_id)
     holders = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id.in_(written))
     joined = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == persona_id)
@@ -94,3 +100,6 @@ def _who_knows(persona_id: int) -> Select[tuple[str, str]]:
     )
     both = union(holders, known).subquery()
     return select(both.c.host, both.c.inbox)
+
+
+WHO_KNOWS = _who_knows()

@@ -8,10 +8,11 @@ from sqlalchemy import insert, select, update
 from activitypub import actors
 from activitypub.uris import Uris
 from groups.content import MAX_NAME_CHARACTERS, one_line, plain_to_html
-from groups.errors import Invalid
+from groups.errors import Conflict, Invalid
 from groups.people import ACTORS, MAX_SUMMARY_CHARACTERS
 from groups.places import GROUPS, MEMBERSHIPS, group_views, standing_of
 from groups.policy import Act, may
+from groups.showing import POSTS
 from groups.views import GroupView
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork
@@ -33,6 +34,12 @@ PRESETS: dict[str, tuple[str, timedelta]] = {
 }
 """Audience and life of posts by preset (privacy reference §3.2)."""
 HIGH_RISK = frozenset({"survivor", "suicide", "eating-disorder", "youth"})
+FOR_HIGH_RISK = ("none", "peers-only")
+"""What leaves such a group goes to servers that the admin allowed by name, whatever the node does else."""
+WRITTEN_FOR_FEWER = (
+    "This group has posts that were written for fewer readers. Its audience can be widened once they have ended; "
+    "until then make another group."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,7 @@ def change_group(uow: UnitOfWork, by: int | None, group_id: int, changes: GroupC
     if by is not None:
         may(Act.CHANGE, standing_of(uow, group_id, by)).or_raise()
     view = group_views(uow, [group_id])[group_id]
+    _check_change(uow, view, changes)
     changed = NewGroup(
         id=group_id,
         handle=view.card.handle,
@@ -166,6 +174,18 @@ def is_locked(audience: str, join_rule: str) -> bool:
     return audience != "public" or join_rule != "open"
 
 
+def _check_change(uow: UnitOfWork, view: GroupView, changes: GroupChanges) -> None:
+    """Refuse what would break a promise: more readers for what was written for fewer, or a closed group opened."""
+    if view.state == "sealed" and changes.state not in {None, "sealed"}:
+        raise Conflict(f"group {view.id} is sealed", public="This group is closed for good.")
+    wanted = changes.audience or view.audience
+    if wanted not in AUDIENCES or AUDIENCES.index(wanted) <= AUDIENCES.index(view.audience):
+        return
+    alive = (POSTS.c.group_id == view.id, POSTS.c.state == "live", POSTS.c.expires_at > uow.now)
+    if uow.connection.execute(select(POSTS.c.id).where(*alive).limit(1)).first() is not None:
+        raise Invalid({"audience": WRITTEN_FOR_FEWER})
+
+
 def _checked(new: NewGroup) -> NewGroup:
     faults: dict[str, str] = {}
     title = one_line(new.title, MAX_NAME_CHARACTERS)
@@ -177,8 +197,8 @@ def _checked(new: NewGroup) -> NewGroup:
         faults["join"] = f"Joining is one of {', '.join(JOIN_RULES)}."
     if new.preset is not None and new.preset not in PRESETS:
         faults["preset"] = f"A preset is one of {', '.join(PRESETS)}."
-    if new.preset in HIGH_RISK and new.audience == "public":
-        faults["audience"] = "A group of this preset cannot be public."
+    if new.preset in HIGH_RISK and new.audience not in FOR_HIGH_RISK:
+        faults["audience"] = "A group of this preset stays on this node, or goes to trusted nodes only (peers-only)."
     if len(new.about) > MAX_SUMMARY_CHARACTERS:
         faults["about"] = f"The description is longer than {MAX_SUMMARY_CHARACTERS} characters."
     if new.keep <= timedelta(0):

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from activitypub.peers import PEERS
 from activitypub.uris import Uris
 from groups import translation
 from groups.distribution import send_from
@@ -14,6 +15,7 @@ from groups.notifications import notify, notify_facilitators
 from groups.people import ACTORS
 from groups.places import GROUPS, MEMBERSHIPS, membership_of, standing_of
 from groups.policy import Act, Target, may
+from groups.storing import lock_group
 from groups.views import MembershipView
 from privacy import personas
 from privacy.records import new_id
@@ -32,6 +34,7 @@ def request_to_join(
 
     A group of another node is asked by Follow, and answers in its own time.
     """
+    lock_group(uow, group_id)
     standing = standing_of(uow, group_id, persona_id, invited=invited)
     may(Act.JOIN, standing).or_raise()
     if standing.state == "active" or (standing.state == "pending" and not invited):
@@ -48,8 +51,9 @@ def request_to_join(
 
 def receive_follow(uow: UnitOfWork, uris: Uris, follower_id: int, group_id: int, follow_uri: str, role: str) -> None:
     """Take in the Follow by which somebody elsewhere asks to join a group of this node, and answer if it can be."""
+    lock_group(uow, group_id)
     standing = standing_of(uow, group_id, follower_id)
-    if standing.audience == "none":
+    if standing.audience == "none" or (standing.audience == "peers-only" and not _is_trusted(uow, follower_id)):
         raise NotFound(f"group {group_id}")
     # A group that follows passes on what it gets, so it may follow only what is public (federation reference §5.8).
     if not may(Act.JOIN, standing) or (role == "follower" and standing.audience != "public"):
@@ -69,6 +73,7 @@ def receive_follow(uow: UnitOfWork, uris: Uris, follower_id: int, group_id: int,
 
 def receive_answer(uow: UnitOfWork, persona_id: int, group_id: int, *, accepted: bool) -> None:
     """Take in the Accept or Reject of our Follow by a group of another node; only a request that waits is accepted."""
+    lock_group(uow, group_id)
     standing = standing_of(uow, group_id, persona_id)
     if accepted and standing.state == "pending":
         _change(uow, group_id, persona_id, state="active", ends_at=None)
@@ -80,6 +85,7 @@ def receive_answer(uow: UnitOfWork, persona_id: int, group_id: int, *, accepted:
 
 def leave(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> MembershipView:
     """Leave a group, or take back the wish to join it. Raises NotFound, NotAllowed (its owner stays)."""
+    lock_group(uow, group_id)
     standing = standing_of(uow, group_id, persona_id)
     if standing.state not in {"active", "pending"}:
         raise NotFound(f"no place in group {group_id}")
@@ -93,12 +99,14 @@ def leave(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> Member
 
 def receive_unfollow(uow: UnitOfWork, follower_id: int, group_id: int) -> None:
     """Take in that somebody elsewhere leaves a group of this node; nothing happens when there was no place."""
+    lock_group(uow, group_id)
     if standing_of(uow, group_id, follower_id).state in {"active", "pending"}:
         _end(uow, group_id, follower_id, "left")
 
 
 def admit(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id: int) -> MembershipView:
     """Let somebody in who asked; `by` None is the operator. Raises NotFound, NotAllowed, Conflict."""
+    lock_group(uow, group_id)
     row = _asking(uow, by, group_id, actor_id)
     _change(uow, group_id, actor_id, state="active", ends_at=None)
     if row["local"]:
@@ -110,6 +118,7 @@ def admit(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id: 
 
 def refuse(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id: int) -> MembershipView:
     """Refuse somebody who asked; the request is forgotten after 14 days. Raises NotFound, NotAllowed, Conflict."""
+    lock_group(uow, group_id)
     row = _asking(uow, by, group_id, actor_id)
     _change(uow, group_id, actor_id, state="refused", ends_at=uow.now + REFUSED_FOR)
     if not row["local"] and row["follow_uri"]:
@@ -119,6 +128,7 @@ def refuse(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id:
 
 def remove(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id: int) -> MembershipView:
     """Take a member's place away. Raises NotFound, NotAllowed, Conflict."""
+    lock_group(uow, group_id)
     theirs = standing_of(uow, group_id, actor_id)
     if by is not None:
         may(Act.REMOVE, standing_of(uow, group_id, by), Target(role=theirs.role)).or_raise()
@@ -146,6 +156,12 @@ def answer_follow(uow: UnitOfWork, uris: Uris, kind: str, group_id: int, followe
     group, follower = by_id[group_id], by_id[follower_id]
     activity = translation.to_answer(kind, uris.activity(f"{new_id():x}"), group.uri, follow_uri, follower.uri)
     send_from(uow, group_id, activity, group_id, [(follower.host, follower.inbox)])
+
+
+def _is_trusted(uow: UnitOfWork, actor_id: int) -> bool:
+    """Tell whether the admin allowed an actor's server by name."""
+    query = select(PEERS.c.level).join(ACTORS, ACTORS.c.host == PEERS.c.host).where(ACTORS.c.id == actor_id)
+    return bool(uow.connection.execute(query).scalar() == "allow")
 
 
 def _asking(uow: UnitOfWork, by: int | None, group_id: int, actor_id: int) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import Row, and_, or_, select
 
 from activitypub import actors
 from activitypub.models import LedgerEntry, Tombstone
+from activitypub.peers import PEERS
 from activitypub.ports import ActorView, Ended, Publication, Requester
 from activitypub.uris import Uris
 from activitypub.vocabulary.writing import to_document
@@ -245,8 +246,11 @@ class _Readable:
 def _onlooker(uow: UnitOfWork, requester: Requester) -> Onlooker:
     if requester.actor_id is None:
         return Onlooker()
-    kind = uow.connection.execute(select(ACTORS.c.kind).where(ACTORS.c.id == requester.actor_id)).scalar()
-    return Onlooker() if kind in WHOLE_NODES else Onlooker(host=requester.host)
+    query = select(ACTORS.c.kind, PEERS.c.level).outerjoin(PEERS, PEERS.c.host == ACTORS.c.host)
+    row = uow.connection.execute(query.where(ACTORS.c.id == requester.actor_id)).first()
+    if row is None or row.kind in WHOLE_NODES:
+        return Onlooker()
+    return Onlooker(host=requester.host, trusted=row.level == "allow")
 
 
 def _audience_of(uow: UnitOfWork, actor: ActorView) -> str:

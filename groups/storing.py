@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, literal, select, text, update
 
 from groups.content import SANITIZER_VERSION
+from groups.errors import Conflict
 from groups.models import Mention, Post
 from groups.notifications import notify_members
 from groups.showing import Words, sealed_box
@@ -18,6 +19,7 @@ from privacy.vault import Place, Sealed
 
 POSTS, MENTIONS = table_of(Post), table_of(Mention)
 INSERT_POST = insert(POSTS)
+CHANGED_MEANWHILE = "This post was changed or deleted in the meantime. Open it again to see how it stands."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +118,21 @@ def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> 
 def rewrite(
     uow: UnitOfWork, row: Row[Any], words: Words, *, edited_at: datetime, remote_updated_at: datetime | None
 ) -> Sealed:
-    """Put new words in the place of a post's; they end when it does, under the same three secrets."""
+    """Put new words in the place of a post's; they end when it does, under the same three secrets.
+
+    Raises Conflict when the post ended or was rewritten since it was read.
+    """
     revision = row.revision + 1
     place = Place("posts", row.id, revision, row.group_id)
     sealed = uow.vault.reseal(sealed_box(row), place, words.packed(SANITIZER_VERSION))
-    uow.connection.execute(
+    as_read = (POSTS.c.id == row.id, POSTS.c.state == "live", POSTS.c.revision == row.revision)
+    changed = uow.connection.execute(
         update(POSTS)
-        .where(POSTS.c.id == row.id)
+        .where(*as_read)
         .values(body=sealed.body, revision=revision, edited_at=edited_at, remote_updated_at=remote_updated_at)
     )
+    if changed.rowcount != 1:
+        raise Conflict(f"post {row.id} changed meanwhile", public=CHANGED_MEANWHILE)
     return sealed
 
 

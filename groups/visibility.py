@@ -17,7 +17,7 @@ from privacy.unit_of_work import table_of
 POSTS, GROUPS, MEMBERSHIPS = table_of(Post), table_of(Group), table_of(Membership)
 MENTIONS, ACTORS = table_of(Mention), table_of(Actor)
 SHARED_AUDIENCES = ("peers-only", "followers", "public")
-"""Groups of which another server may read something."""
+"""Groups of which another server may read something; of the first kind only one that is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Onlooker:
     actor_id: int | None = None
     host: str | None = None
     """The host whose signature was verified; only for documents asked for by servers."""
+    trusted: bool = False
+    """Whether the admin allowed that host by name: nobody else is shown anything of a `peers-only` group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def can_see(onlooker: Onlooker, places: Places, post: PostFacts, now: datetime) 
     """Answer whether a post may be seen: only while it lives, by its group, or by those a direct one names."""
     if post.state != "live" or post.expires_at <= now:
         return False
-    if onlooker.host is not None and post.group_audience not in SHARED_AUDIENCES:
+    if onlooker.host is not None and post.group_audience not in shared_with(onlooker):
         return False
     if post.author_id in places.actors:
         return True
@@ -69,7 +71,7 @@ def visible_to(onlooker: Onlooker, now: datetime) -> ColumnElement[bool]:
     """Return the same rule as a condition on `posts` joined with `groups`."""
     alive = and_(POSTS.c.state == "live", POSTS.c.expires_at > now)
     if onlooker.host is not None:
-        shared = GROUPS.c.audience.in_(SHARED_AUDIENCES)
+        shared = GROUPS.c.audience.in_(shared_with(onlooker))
         return and_(alive, shared, or_(_by_host(onlooker.host), _to_group(_host_belongs(onlooker.host))))
     if onlooker.actor_id is None:
         return and_(alive, _to_group(false()))
@@ -78,6 +80,11 @@ def visible_to(onlooker: Onlooker, now: datetime) -> ColumnElement[bool]:
     mine = or_(POSTS.c.author_id == me, and_(POSTS.c.audience == "direct", named))
     belongs = or_(POSTS.c.group_id.in_(groups_of(me)), POSTS.c.group_id == me)
     return and_(alive, or_(mine, _to_group(belongs)))
+
+
+def shared_with(onlooker: Onlooker) -> tuple[str, ...]:
+    """Return the audiences of groups of which another server may read something at all."""
+    return SHARED_AUDIENCES if onlooker.trusted else SHARED_AUDIENCES[1:]
 
 
 def groups_of(actor_id: int) -> "ColumnElement[int]":

@@ -61,7 +61,7 @@ def queues(uow: UnitOfWork) -> Queues:
 async def readiness(node: Node) -> Readiness:
     """Look at database, keyring and queues."""
     now = node.clock()
-    keyring = node.vault.keyring.is_alive()
+    keyring = await node.in_pool(node.vault.keyring.is_alive)
     try:
         found = await node.database.read(queues)
     except DatabaseUnavailable:

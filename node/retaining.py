@@ -102,7 +102,7 @@ class Retention:
             swept.rows[rule.name] = swept.rows.get(rule.name, 0) + await self._end_rows(rule)
         swept.secrets = await self._drop_secrets() + await drop_signing_keys(self._node)
         swept.orphans = await self._sweep_orphans()
-        swept.log_is_empty = database.truncate_log()
+        swept.log_is_empty = await self._node.in_pool(database.truncate_log)
         told = {name: count for name, count in swept.rows.items() if count}
         if swept.hidden or swept.destroyed or told:
             log.info("retention.swept", hidden=swept.hidden, destroyed=swept.destroyed, **told)
@@ -141,28 +141,32 @@ class Retention:
 
     async def _drop_secrets(self) -> int:
         """Destroy the secrets of days whose queues are drained, and of buckets in which nothing can live any more."""
-        now, vault = self._node.clock(), self._node.vault
-        over = retention.secrets_of_days(vault, [DAYS_OF_INBOX, DAYS_OF_OUTBOX], now - MIDNIGHT_OIL)
+        now, vault, in_pool = self._node.clock(), self._node.vault, self._node.in_pool
+        over = await in_pool(retention.secrets_of_days, vault, [DAYS_OF_INBOX, DAYS_OF_OUTBOX], now - MIDNIGHT_OIL)
         drained = await self._node.database.read(drained_days, over)
-        too_old = retention.secrets_of_days(vault, [DAYS_OF_INBOX], now - LONGEST_UNDRAINED)
-        names, buckets = sorted({*drained, *too_old}), vault.keyring.buckets_ended(now)
+        too_old = await in_pool(retention.secrets_of_days, vault, [DAYS_OF_INBOX], now - LONGEST_UNDRAINED)
+        names, buckets = sorted({*drained, *too_old}), await in_pool(vault.keyring.buckets_ended, now)
         if names or buckets:
-            await self._node.in_pool(vault.destroy, now, names=names, buckets=buckets)
+            await in_pool(vault.destroy, now, names=names, buckets=buckets)
         return len(names) + len(buckets)
 
     async def _sweep_orphans(self) -> int:
-        """Destroy object secrets that no row names, a day after they were made (product decision 24)."""
-        now, vault = self._node.clock(), self._node.vault
-        swept, after = 0, 0
+        """Destroy object secrets that no row names, a day after they were made (product decision 24).
+
+        A slot is judged once: from then on it goes with the row that names it.
+        """
+        now, vault, in_pool = self._node.clock(), self._node.vault, self._node.in_pool
+        swept, after = 0, await self._node.database.read(retention.slots_judged)
         while True:
             before = now - retention.ORPHAN_AGE
-            slots = vault.keyring.slots_taken_before(before, after=after, limit=SLOTS_AT_ONCE)
+            slots = await in_pool(vault.keyring.slots_taken_before, before, after=after, limit=SLOTS_AT_ONCE)
             if not slots:
                 return swept
             orphans = await self._node.database.read(retention.orphans_among, slots)
             if orphans:
-                await self._node.in_pool(vault.destroy, now, slots=orphans)
+                await in_pool(vault.destroy, now, slots=orphans)
             swept, after = swept + len(orphans), slots[-1]
+            await self._node.database.write(retention.note_slots_judged, after)
 
 
 def drained_days(uow: UnitOfWork, names: Sequence[str]) -> list[str]:

@@ -26,6 +26,7 @@ PREFIX: Final = "KINFOLD_"
 SECRETS: Final = ("DATABASE_URL",)
 FEDERATION_MODES: Final = ("open", "quarantine", "allowlist", "off")
 REGISTRATION_MODES: Final = ("invite", "open", "application", "closed")
+REGISTRATION_MODES_NOW: Final = ("invite", "closed")
 LOG_FORMATS: Final = ("json", "console")
 NODE_FILE: Final = "node.toml"
 MEANINGS: Final[Mapping[str, str]] = {
@@ -139,6 +140,7 @@ class _Reader:
         for source, values in (("node.toml", self._toml(self.data_dir / NODE_FILE)), ("the file", config), ("", own)):
             self._take(source, values)
         self.development = self._flag("DEVELOPMENT")
+        self._without_effect = [PREFIX + name for name in WITHOUT_EFFECT if self._values.get(name)]
 
     def settings(self) -> Settings:
         """Return the settings, which are whole only if no fault was found."""
@@ -155,10 +157,10 @@ class _Reader:
             private_peers=self._private_peers(),
             ca_file=self._ca_file(),
             federation=self._one_of("FEDERATION", FEDERATION_MODES, "open"),
-            registration=self._one_of("REGISTRATION", REGISTRATION_MODES, "invite"),
+            registration=self._registration(),
             trusted_proxies=self._trusted_proxies(),
             log_format=self._one_of("LOG_FORMAT", LOG_FORMATS, "console" if self.development else "json"),
-            without_effect=tuple(PREFIX + name for name in WITHOUT_EFFECT if self._values.get(name)),
+            without_effect=tuple(self._without_effect),
         )
 
     def _toml(self, path: Path, *, needed: bool = False) -> dict[str, str]:
@@ -211,6 +213,14 @@ class _Reader:
         if value not in allowed:
             self.faults.append(f"{PREFIX}{name} is one of {', '.join(allowed)}, not {value!r}")
         return value
+
+    def _registration(self) -> str:
+        """Return how people come to have an account: by invitation, or not at all; the rest is for later versions."""
+        wanted = self._one_of("REGISTRATION", REGISTRATION_MODES, "invite")
+        if wanted not in REGISTRATION_MODES_NOW:
+            self._without_effect.append(f"{PREFIX}REGISTRATION={wanted}")
+            return "invite"
+        return wanted
 
     def _domain(self) -> str:
         value = self._values.get("DOMAIN", "")

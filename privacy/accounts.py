@@ -35,7 +35,7 @@ HASHER = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=4)
 NOBODY_S_HASH = "$argon2id$v=19$m=65536,t=3,p=4$oyWlckswl9EQ/vjb8BlxlQ$hke8m8aI9ggU0KZYsQwLMqd8EaRGnVj9ISvASXXEjAc"
 """A hash of a password that nobody knows, so that an unknown name takes as long as a known one."""
 EndAccess = Callable[[UnitOfWork, int, Sequence[int]], None]
-"""Ends every session and token of an account and its personas; answered by the faces, handed in by `node.wiring`."""
+"""Ends every session and token of an account and its personas; answered by the faces, handed in by whoever calls."""
 
 
 class Account(Record):

@@ -22,7 +22,7 @@ def may_act(uow: UnitOfWork, persona_id: int) -> bool:
 
 
 def retire_persona(uow: UnitOfWork, persona_id: int) -> None:
-    """End a persona for good: it never acts again. Erasing what it wrote is `privacy.erasure`'s."""
+    """End a persona for good: it never acts again. What it wrote is ended by `groups.farewell`."""
     uow.connection.execute(update(PERSONAS).where(PERSONAS.c.id == persona_id).values(state="retired"))
 
 

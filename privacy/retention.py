@@ -28,6 +28,7 @@ from privacy.unit_of_work import UnitOfWork, claim_due, table_of
 from privacy.vault import Vault
 
 BATCH: Final = 500
+HIDDEN_AT_ONCE: Final = 50
 LEASE: Final = timedelta(minutes=5)
 BACKWARDS: Final = timedelta(minutes=5)
 LONG_GAP: Final = timedelta(hours=48)
@@ -38,6 +39,7 @@ SHARE_OF_LIVE: Final = 0.2
 CONFIRMED_FOR: Final = timedelta(hours=1)
 ORPHAN_AGE: Final = timedelta(days=1)
 STATES, JOBS = table_of(NodeState), table_of(ShredJob)
+SLOTS_JUDGED = "retention.slots_judged"
 RAN_AT, STOPPED, CONFIRMED_AT = "retention.ran_at", "retention.stopped", "retention.confirmed_at"
 
 
@@ -170,7 +172,7 @@ class Shreds:
     """Kind, id and slot of each thing that ends."""
 
 
-def hide_due(uow: UnitOfWork, erasers: Erasers, limit: int = BATCH) -> int:
+def hide_due(uow: UnitOfWork, erasers: Erasers, limit: int = HIDDEN_AT_ONCE) -> int:
     """Hide what has reached its end, at most so much of each kind, and return how much that was."""
     hidden = 0
     for table in swept(erasers):
@@ -227,6 +229,16 @@ def orphans_among(uow: UnitOfWork, slots: Sequence[int]) -> list[int]:
     return [slot for slot in slots if slot not in kept]
 
 
+def slots_judged(uow: UnitOfWork) -> int:
+    """Return the last object slot that was asked whether a row names it."""
+    return int(recall(uow, SLOTS_JUDGED) or 0)
+
+
+def note_slots_judged(uow: UnitOfWork, last: int) -> None:
+    """Write down the last object slot that was asked."""
+    remember(uow, SLOTS_JUDGED, str(last))
+
+
 # ── small parts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -266,4 +278,4 @@ def recall_moment(uow: UnitOfWork, name: str) -> datetime | None:
 
 
 def _is_live(table: Table) -> ColumnElement[bool]:
-    return table.c.state.in_(("live", "held"))
+    return table.c.state == "live"

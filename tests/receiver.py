@@ -226,7 +226,9 @@ async def receiving(
             pool=pool,
         )
         await database.write(ensure_instance_actor, uris, shared_keys())
-        transport = httpx.ASGITransport(Starlette(routes=routes(context)))
+        app = Starlette(routes=routes(context))
+        app.router.redirect_slashes = False  # as the node does: another spelling is no second way in
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport) as client:
             yield Receiver(context, publications, clock, client, meaning.failing)
         await egress.close()

@@ -1,4 +1,4 @@
-"""What the faces are handed: everything that they work with, put together in `node.wiring`."""
+"""What the faces are handed: everything that they work with, put together in `node.faces`."""
 
 import asyncio
 import functools

@@ -9,12 +9,14 @@ from groups.errors import Invalid
 from groups.invitations import accept, invited_to
 from groups.people import NewPersona, found_persona
 from groups.views import ActorCard, GroupView
-from privacy.accounts import NewAccount, link_persona, register
+from privacy.accounts import NewAccount, all_personas_of, link_persona, register
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork
 
 MIN_PASSWORD_CHARACTERS = 10
 MAX_PASSWORD_CHARACTERS = 256
+MAX_PERSONAS = 20
+TOO_MANY_NAMES = "You have as many names as one person can have here."
 TOO_SHORT = "A password has at least 10 characters."
 TOO_LONG = "A password has at most 256 characters."
 LIKE_NAME = "The password must not hold your name."
@@ -70,8 +72,10 @@ def register_invited(
 
 def add_persona(uow: UnitOfWork, uris: Uris, account_id: int, handle: str, shown_as: str, keys: KeyPair) -> ActorCard:
     """Give an account one more persona. Raises privacy.errors.NameTaken, Invalid."""
+    if len(all_personas_of(uow, account_id)) >= MAX_PERSONAS:
+        raise Invalid({"name": TOO_MANY_NAMES})
     persona_id = new_id()
-    # The keyring commits before the content does: a secret without a row is swept, a row without a secret is lost.
+    # The keyring commits before the content does: a secret without a row is worth nothing, a row without one is lost.
     uow.vault.make_subject(persona_id)
     new = NewPersona(persona_id, handle.strip().lower(), secrets.token_urlsafe(12), shown_as.strip() or handle.strip())
     card = found_persona(uow, uris, new, keys)

@@ -27,6 +27,8 @@ def domain() -> None:
 @click.pass_obj
 def set_one(environ: Mapping[str, str], name: str, level: str) -> None:
     """Set the rule for a domain and all below it; a served node follows within 15 seconds."""
+    if level == "limit":
+        raise Refused("limit comes with a later version: quarantine holds a server off altogether until you decide")
     with opened(environ) as node:
         try:
             canonical = node.database.write_now(set_level, name, level)

@@ -110,8 +110,6 @@ def change(environ: Mapping[str, str], /, name: str, *, json_wanted: bool, **wan
 def pause(environ: Mapping[str, str], name: str, *, resume: bool) -> None:
     """Let a group be read, while nobody but those who look after it posts."""
     with opened(environ) as node:
-        if node.database.read_now(group_named, name).state == "sealed":
-            raise Refused(f"{name} is sealed, for good")
         _changed(node, name, GroupChanges(state="open" if resume else "paused"))
         click.echo(f"{name} is open." if resume else f"{name} is paused.")
 

@@ -310,7 +310,7 @@ async def test_r206_one_that_waits_for_a_slow_server_holds_up_nobody(
     ana = far.person("ana")
     slow, answered = asyncio.Event(), asyncio.Event()
 
-    async def hold(context: Any, uri: str) -> tuple[str, Any]:
+    async def hold(context: Any, uri: str, signer_id: int | None) -> tuple[str, Any]:
         await slow.wait()
         answered.set()
         return uri, "late words"

@@ -68,7 +68,7 @@ def test_addresses_have_no_domains_above_them() -> None:
     ("mode", "unknown", "normal", "allowed", "limited", "suspended"),
     [
         ("open", False, False, False, False, True),
-        ("quarantine", False, False, False, False, True),
+        ("quarantine", True, False, False, False, True),
         ("allowlist", True, True, False, True, True),
         ("off", True, True, True, True, True),
     ],
@@ -117,3 +117,20 @@ async def test_another_process_learns_of_a_rule_within_fifteen_seconds(
     other = PeerPolicy()
     await other.keep_current(database, clock())
     assert other.is_refused("bad.example")
+
+
+def test_what_is_in_quarantine_is_held_off_with_all_below_it_until_it_is_let_go() -> None:
+    made = policy("open", bad_example="quarantine")
+    assert [made.is_refused(host) for host in ("bad.example", "sub.bad.example", "good.example")] == [True, True, False]
+    made.replace({"bad.example": "normal"}, START)
+    assert not made.is_refused("sub.bad.example")
+
+
+async def test_in_quarantine_mode_a_server_that_was_met_before_goes_on(database: ThreadedDatabase) -> None:
+    database.write_now(note_seen, "old.example")
+    made = PeerPolicy("quarantine")
+    await made.refresh(database, START)
+    assert (made.is_refused("old.example"), made.is_refused("new.example")) == (False, True)
+    database.write_now(set_level, "new.example", "normal")
+    await made.refresh(database, START)
+    assert not made.is_refused("new.example")

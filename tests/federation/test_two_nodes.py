@@ -113,11 +113,13 @@ def seen(api: httpx.Client, group: str, words: str) -> Json:
     return found
 
 
-@pytest.mark.parametrize("audience", ["followers", "public"])
+@pytest.mark.parametrize("audience", ["peers-only", "followers", "public"])
 def test_a_member_of_another_node_takes_part_until_they_leave(journey: Journey, audience: str) -> None:
     away, ana, owner = journey.away, journey.ana, journey.owner
     away.command("group", "add", "lantern", "--title", "Lantern", "--audience", audience, "--join", "approval",
                  "--owner", away.owner)  # fmt: skip
+    if audience == "peers-only":
+        away.command("domain", "set", journey.home.authority, "--level", "allow")
     there = owner.get("/api/v1/accounts/lookup", params={"acct": "lantern"}).json()["id"]
     group = journey.join()
 

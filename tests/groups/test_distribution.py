@@ -334,3 +334,16 @@ def test_private_words_never_reach_a_server_without_an_active_member(
         assert not [one for one in sent if SECRET in str(one.document) or one.host not in {TRUSTED, TRUSTED_LEMMY}]
     if audience == "followers" and allowed:
         assert {one.host for one in sent} == allowed
+
+
+def test_who_got_a_post_is_told_of_its_end_also_after_leaving(house: House) -> None:
+    """The last member of a server leaves, and only then the post ends: its copy there is asked back all the same."""
+    group = house.group("inner", audience="followers")
+    ben = house.person("ben", group)
+    lou = house.stranger("lou", MICRO, group)
+    second = house.post(ben, SECRET, group_id=group)
+    (create,) = house.deliver()
+    house.place(group, lou, state="left")
+    house.delete(ben, second.id)
+    told = {one.document["object"] for one in house.sent() if one.inbox == create.inbox}
+    assert {create.document["object"]["id"], second.uri} <= told

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activitypub import actors
-from groups import founding
-from groups.errors import Invalid, NotAllowed, NotFound
+from groups import founding, timelines
+from groups.errors import Conflict, Invalid, NotAllowed, NotFound
 from groups.founding import GroupChanges
 from groups.membership import request_to_join
 from groups.places import any_group, membership_of, standing_of
-from groups.views import GroupView
+from groups.views import GroupView, Page, Viewer
 from privacy.errors import NameTaken
 from privacy.records import new_id
 from tests.factories import shared_keys
@@ -191,3 +191,34 @@ def test_a_group_elsewhere_is_taken_for_what_it_says(house: House) -> None:
         assert house.do(founding.adopt_remote_group, other).audience == "public", name
     says(other, locked=True)
     assert house.do(founding.adopt_remote_group, other).audience == "followers"
+
+
+def test_what_was_written_for_few_is_not_opened_to_more(house: House) -> None:
+    """A group's audience is widened once nothing is left that was written for fewer; narrowing goes at once."""
+    grief = house.group("grief", audience="none", keep=timedelta(days=1))
+    ana = house.person("ana", grief)
+    post = house.post(ana, "for us only", group_id=grief)
+
+    def change(audience: str) -> str:
+        return house.do(founding.change_group, None, grief, founding.GroupChanges(audience=audience)).audience
+
+    for wider in ("peers-only", "followers", "public"):
+        with pytest.raises(Invalid):
+            change(wider)
+    assert house.ask(timelines.group_timeline, Viewer(ana), grief, Page())[0].id == post.id
+    house.delete(ana, post.id)
+    assert change("public") == "public"
+    house.post(ana, "for all", group_id=grief)
+    assert change("followers") == "followers"
+    with pytest.raises(Invalid):
+        change("public")
+    house.clock.move(timedelta(days=2))
+    assert change("public") == "public"
+
+
+def test_a_sealed_group_stays_so(house: House) -> None:
+    grief = house.group("grief")
+    house.do(founding.change_group, None, grief, founding.GroupChanges(state="sealed"))
+    for state in ("open", "paused"):
+        with pytest.raises(Conflict):
+            house.do(founding.change_group, None, grief, founding.GroupChanges(state=state))

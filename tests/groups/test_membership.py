@@ -294,6 +294,7 @@ def test_a_follow_is_answered_to_the_one_who_sent_it(house: House, audience: str
     owner = house.person("owner")
     grief = house.group("grief", owner_id=owner, audience=audience)
     sam = house.stranger("sam", "far.example")
+    house.class_of("far.example", level="allow")
     follow(house, grief, sam)
     assert (state(house, grief, sam), house.sent()) == ("pending", [])
     house.do(membership.admit, house.uris, owner, grief, sam)
@@ -363,6 +364,8 @@ def test_groups_cannot_follow_private_groups(house: House, audience: str) -> Non
     owner = house.person("owner")
     grief = house.group("grief", owner_id=owner, audience=audience, join_rule="open")
     club, sam = house.stranger("club", "club.example", kind="Group"), house.stranger("sam", "far.example")
+    for host in ("club.example", "far.example"):
+        house.class_of(host, level="allow")
     follow(house, grief, sam)
     follow(house, grief, club, "https://club.example/follows/1", "follower")
     assert (state(house, grief, sam), state(house, grief, club)) == ("active", None)
@@ -429,3 +432,14 @@ def _sweep(house: House) -> None:
             end_rows(uow, rule, 1_000)
 
     house.do(run)
+
+
+def test_a_group_for_trusted_nodes_is_not_there_for_others(house: House) -> None:
+    """Whoever the admin did not allow by name cannot even ask; the honest control is one that is allowed."""
+    grief = house.group("grief", owner_id=house.person("owner"), audience="peers-only", join_rule="open")
+    sam, eve = house.stranger("sam", "far.example"), house.stranger("eve", "strange.example")
+    house.class_of("far.example", level="allow")
+    follow(house, grief, sam)
+    with pytest.raises(NotFound):
+        follow(house, grief, eve, "https://strange.example/follows/1")
+    assert (state(house, grief, sam), state(house, grief, eve)) == ("active", None)

@@ -30,6 +30,8 @@ class Scene:
         self.ana = house.person("ana", self.group)
         self.sam = house.stranger("sam", "far.example", self.group)
         self.eve = house.stranger("eve", "strange.example")
+        if audience == "peers-only":
+            house.class_of("far.example", level="allow")
         self.post = house.post(self.ana, SECRET, group_id=self.group)
         self.reply = house.post(self.ana, f"{SECRET} again", parent_id=self.post.id)
         house.deliver()
@@ -289,3 +291,12 @@ def test_a_group_that_turns_inward_is_gone_at_once(house: House) -> None:
         for what in EVERY_DOCUMENT:
             assert scene.fetch(what, requester) is None, what
         assert scene.collection(scene.group, "outbox", requester) is None
+
+
+def test_a_group_for_trusted_nodes_shows_nothing_to_others(house: House) -> None:
+    """Not even to a server with a member: the admin must have allowed it by name."""
+    scene = Scene(house, "peers-only")
+    assert isinstance(scene.fetch("post", scene.member), Publication)
+    for level in ("normal", "quarantine", "suspend"):
+        house.class_of("far.example", level=level)
+        assert not isinstance(scene.fetch("post", scene.member), Publication), level

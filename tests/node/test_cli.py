@@ -301,7 +301,7 @@ def test_a_group_s_rules_are_changed_and_it_is_paused_and_sealed(operator: Opera
     assert operator.do("group", "pause", "changing").out == "changing is paused.\n"
     assert operator.do("group", "pause", "changing", "--resume").out == "changing is open.\n"
     operator.do("group", "seal", "changing")
-    assert operator.run("group", "pause", "changing", "--resume").is_refusal("sealed, for good")
+    assert operator.run("group", "pause", "changing", "--resume").is_refusal("closed for good")
     plain = operator.do("group", "show", "changing").out.splitlines()
     assert "state: sealed" in plain
     assert "keep: 12h" in plain

@@ -24,9 +24,9 @@ async def test_who_am_i_has_every_field_that_apps_read(world: World) -> None:
     for client, name in ((circle.as_ada, "ada"), (circle.as_group, "grief")):
         me = await client.told("GET", "/api/v1/accounts/verify_credentials")
         assert faults(me, CREDENTIAL_ACCOUNT) == []
-        assert (me["username"], me["acct"], me["url"].endswith(name)) == (name, name, me["group"] or True)
+        assert (me["username"], me["acct"], me["url"].endswith(name)) == (name, name, True)
         assert me["source"]["privacy"] == "private"
-    assert me["group"] is True
+        assert me["group"] is (name == "grief")
     assert [field["name"] for field in me["fields"]] == ["Who can read", "Posts are kept"]
     assert (me["followers_count"], me["following_count"], me["statuses_count"]) == (0, 0, 0)
 

@@ -1,9 +1,11 @@
 """How often an app may ask: buckets of tokens in memory, one for each access token or address, nothing written down.
 
 Mastodon allows 300 requests in five minutes for a token; apps that show several groups as lists and poll each of them
-need more, so there are more here. An address is forgotten with its bucket.
+need more, so there are more here. What tells one from another is hashed under a key that dies with the process.
 """
 
+import hmac
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,12 +51,12 @@ class Buckets:
 
     def __init__(self, monotonic: Callable[[], float] = monotonic_seconds) -> None:
         """Begin with none; `monotonic` gives the seconds by which they fill."""
-        self._monotonic = monotonic
+        self._monotonic, self._key = monotonic, secrets.token_bytes(32)
         self._buckets: OrderedDict[tuple[str, bytes], tuple[float, float]] = OrderedDict()
 
     def take(self, kind: str, key: bytes, rate: Rate) -> Allowance:
         """Take one request out of a bucket, and tell what is left."""
-        now = self._monotonic()
+        now, key = self._monotonic(), hmac.digest(self._key, key, "sha256")
         level, seen = self._buckets.pop((kind, key), (float(rate.requests), now))
         speed = rate.requests / rate.seconds
         level = min(float(rate.requests), level + (now - seen) * speed)
