@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, LargeBinary, Row, and_, bindparam, exists, or_, select
+from sqlalchemy import BigInteger, BindParameter, LargeBinary, Row, and_, bindparam, exists, or_, select
 
 from activitypub import actors
 from activitypub.audience import Visibility
@@ -44,7 +44,7 @@ KNOWN = select(
     )
 )
 AUTHOR, PARENT_S = (bindparam(name, type_=BigInteger()) for name in ("author", "parent_s"))
-WANTED = bindparam("wanted", expanding=True)
+WANTED: BindParameter[str] = bindparam("wanted", expanding=True)
 ADDRESSEES = (
     select(
         ACTORS,
