@@ -91,10 +91,10 @@ def figures(plan: Plan) -> Iterator[Figure]:
     with scene(plan) as on:
         say("a first post, which nobody measures")
         on.publish(plan.hosts)
+        # In this order: an audience is narrowed at any time, and not widened over what was written for fewer.
+        cold_shared, warm_shared = _posted_twice(on, plan.hosts, "the shared inbox of each server")
         on.change("followers")
         cold, warm = _posted_twice(on, plan.inboxes, "each member's own inbox")
-        on.change("public")
-        cold_shared, warm_shared = _posted_twice(on, plan.hosts, "the shared inbox of each server")
         yield from _costs(on, warm)
     to = f"1 post to {plan.inboxes} inboxes on {plan.hosts} servers"
     yield at_most("5", f"{to}, cold", "s", cold.everywhere_after, 5)
