@@ -237,11 +237,10 @@ def test_a_page_costs_the_same_whatever_its_length(house: House, which: str) -> 
     assert dear == cheap
 
 
+@pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)  # whose plan is read
 @pytest.mark.parametrize("which", ["home", "group"])
 def test_timelines_go_by_the_index_of_group_and_id(house: House, which: str) -> None:
     """On SQLite no timeline scans the table of posts or sorts it."""
-    if house.database.url.get_backend_name() != "sqlite":
-        pytest.skip("the plan that is read here is SQLite's")
     group, ana, _ = filled(house, 3)
     plans: list[str] = []
 
