@@ -90,7 +90,7 @@ def show(environ: Mapping[str, str], name: str, *, json_wanted: bool) -> None:
 @click.pass_obj
 def change(environ: Mapping[str, str], /, name: str, *, json_wanted: bool, **wanted: Any) -> None:
     """Change the rules of a group; what was posted before keeps the end that it has."""
-    if not any(wanted.values()):
+    if all(value is None for value in wanted.values()):
         raise click.UsageError("say what is to change")
     with opened(environ) as node:
         _check_keep(node, wanted["keep"])
