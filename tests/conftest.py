@@ -22,7 +22,6 @@ from privacy.keyring import Keyring
 from privacy.vault import Vault
 from tests.clock import MovableClock
 
-
 LONG_JOURNEYS = ("federation", "interop")
 
 
