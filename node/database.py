@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from node.deeds import Job, JobQueue, answer_all
 from node.engines import LONG_LOCK_PATIENCE, Trouble, in_transaction, is_sqlite, reading_engine, trouble, writing_engine
 from privacy.clock import Clock
-from privacy.errors import DatabaseUnavailable
+from privacy.errors import DatabaseDamaged, DatabaseUnavailable
 from privacy.unit_of_work import UnitOfWork
 from privacy.vault import Vault
 
@@ -297,8 +297,8 @@ def _let_go(uow: UnitOfWork) -> bool:
 
 def _translated(error: BaseException, kind: Trouble) -> BaseException:
     """Return the error that the caller gets: that the database is not to be had is said in one way."""
-    if kind in (Trouble.LOST, Trouble.UNAVAILABLE, Trouble.AGAIN):
-        unavailable = DatabaseUnavailable(kind.name.lower())
+    if kind in (Trouble.LOST, Trouble.UNAVAILABLE, Trouble.AGAIN, Trouble.DAMAGED):
+        unavailable = (DatabaseDamaged if kind is Trouble.DAMAGED else DatabaseUnavailable)(kind.name.lower())
         unavailable.__cause__ = error
         return unavailable
     return error

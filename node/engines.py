@@ -26,6 +26,7 @@ LONG_LOCK_PATIENCE = "5s"
 STATEMENT_LIMIT = "30s"
 COUNTED = {"preserve_rowcount": True}
 """SQLAlchemy does not keep what an INSERT counted unless it is told to; deeds ask whether theirs was the first."""
+SQLITE_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 SQLITE_GONE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
                sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}  # fmt: skip
 POSTGRESQL_AGAIN = {"40001", "40P01", "55P03"}
@@ -45,6 +46,8 @@ class Trouble(Enum):
     """The connection is gone."""
     UNAVAILABLE = 4
     """The disk is full, the file is locked for too long, or the server takes no writes."""
+    DAMAGED = 5
+    """The file is no database, or not whole."""
 
 
 def trouble(error: BaseException) -> Trouble:
@@ -56,6 +59,8 @@ def trouble(error: BaseException) -> Trouble:
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         if code in SQLITE_GONE:
             return Trouble.UNAVAILABLE
+        if code in SQLITE_DAMAGED:
+            return Trouble.DAMAGED
         return Trouble.COLLISION if isinstance(cause, sqlite3.IntegrityError) else Trouble.OF_THE_DEED
     if isinstance(error, IntegrityError):
         return Trouble.COLLISION
@@ -74,6 +79,8 @@ def _postgresql_trouble(cause: BaseException | None) -> Trouble:
         return Trouble.COLLISION
     if state[:2] == "08" or state[:3] == "57P":
         return Trouble.LOST
+    if state in {"XX001", "XX002"}:
+        return Trouble.DAMAGED
     if state[:2] in {"53", "58"} or state in {"25006", "3D000"}:
         return Trouble.UNAVAILABLE
     return Trouble.OF_THE_DEED

@@ -10,7 +10,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
 from node.database import ThreadedDatabase
-from node.engines import is_sqlite, migrating_engine
+from node.engines import Trouble, is_sqlite, migrating_engine, trouble
 from privacy.unit_of_work import UnitOfWork
 
 REVISIONS: Final = ("20261123_first_tables",)
@@ -41,7 +41,7 @@ def revision_of(uow: UnitOfWork) -> str | None:
     try:
         found: str | None = uow.connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if trouble(error) is not Trouble.OF_THE_DEED:
             raise
         return None
     return found

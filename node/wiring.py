@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from activitypub.uris import Uris
@@ -18,7 +17,7 @@ from node.database import ThreadedDatabase
 from node.engines import database_url
 from node.settings import Settings
 from privacy.clock import Clock, utc_now
-from privacy.keyring import Keyring, RootKeyRefused, create_root_key, read_root_key
+from privacy.keyring import Keyring, read_root_key
 from privacy.vault import Vault
 
 P = ParamSpec("P")
@@ -76,13 +75,9 @@ class Node:
 def build_node(settings: Settings, *, clock: Clock = utc_now) -> Node:
     """Open the keyring and the database and return the node that stands on them.
 
-    Raises RootKeyMissing when there is no usable root key.
+    Raises KeyringRefused when the keys cannot be used.
     """
-    try:
-        keyring = Keyring(settings.keyring_dir, read_root_key(settings.root_key_file))
-    except RootKeyRefused as error:
-        raise RootKeyMissing(str(error)) from error
-    vault = Vault(keyring)
+    vault = Vault(Keyring(settings.keyring_dir, read_root_key(settings.root_key_file)))
     wakes = Wakes()
     return Node(
         settings=settings,
@@ -93,15 +88,3 @@ def build_node(settings: Settings, *, clock: Clock = utc_now) -> Node:
         pool=ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="work"),
         wakes=wakes,
     )
-
-
-class RootKeyMissing(Exception):
-    """There is no root key, it is not kept as it must be, or it is that of another keyring."""
-
-
-def prepare_directories(data_dir: Path, keyring_dir: Path, root_key_file: Path) -> None:
-    """Make the directories of the node, which nobody but its user may enter, and its root key; safe to repeat."""
-    for directory in (data_dir, keyring_dir):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
-    create_root_key(root_key_file)

@@ -2,12 +2,15 @@
 
 PublicError
 ├─ DatabaseUnavailable  nothing can be stored or read at this moment: 503, try again
+│  └─ DatabaseDamaged   what is stored cannot be read: a copy must be put back
 └─ PrivacyError
    ├─ ConsentRequired   the person has not agreed to this
    ├─ KeyShredded       one of the three secrets is gone: the content is unreadable for ever
    ├─ SignInRefused     wrong name, password, link or invitation; never says which
    ├─ NameTaken         a name or handle that cannot be given
    └─ ClockImplausible  the clock jumped: nothing may be destroyed now
+
+KeyringRefused is not public: it is raised before there is a node that could answer anybody.
 """
 
 
@@ -25,6 +28,10 @@ class DatabaseUnavailable(PublicError):
     """The database cannot be reached, its disk is full or too much is waiting: nothing was done."""
 
     default_public = "This node cannot do this at the moment. Nothing was changed. Please try again in a minute."
+
+
+class DatabaseDamaged(DatabaseUnavailable):
+    """The file is no database, or parts of it were destroyed."""
 
 
 class PrivacyError(PublicError):
@@ -59,3 +66,7 @@ class ClockImplausible(PrivacyError):
     """The clock jumped, so nothing is destroyed until it is known to be right (product decision 26)."""
 
     default_public = "The clock of this node moved in an unlikely way. Nothing was erased."
+
+
+class KeyringRefused(Exception):
+    """The keyring or its root key is missing, damaged, open to others or another's: one sentence for the operator."""

@@ -7,20 +7,24 @@ destroyed secret is overwritten where it lay. Values are sealed under the root k
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from privacy.clock import to_milliseconds
-from privacy.errors import KeyShredded
+from privacy.errors import DatabaseUnavailable, KeyringRefused, KeyShredded
 
+FILE: Final = "keyring.db"
 SECRET_BYTES = 32
 NONCE_BYTES = 12
+SLOTS_A_SECOND_BITS: Final = 20
+"""Slots are numbered from the second in which they are taken, shifted by so many bits: see `Keyring.take_slots`."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS bucket (id TEXT PRIMARY KEY, k BLOB NOT NULL, ends_at INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subject (id INTEGER PRIMARY KEY, k BLOB NOT NULL);
@@ -42,23 +46,21 @@ class Tomb:
     kind: str
 
 
-class RootKeyRefused(Exception):
-    """The root key's file is missing, of the wrong size, readable by others, or that of another keyring."""
-
-
 def read_root_key(path: Path) -> bytes:
     """Return the 32-byte root key.
 
-    Raises RootKeyRefused when the file is not there, is not 32 bytes, or others than its owner may read it.
+    Raises KeyringRefused when the file is not there, is not 32 bytes, or others than its owner may read it.
     """
     try:
         mode, value = path.stat().st_mode, path.read_bytes()
+    except FileNotFoundError as error:
+        raise KeyringRefused(f"the root key {path} is missing: put it back from where a copy is kept") from error
     except OSError as error:
-        raise RootKeyRefused(f"cannot read the root key {path}: {error.strerror}") from error
+        raise KeyringRefused(f"the root key {path} cannot be read: {error.strerror}") from error
     if mode & 0o077:
-        raise RootKeyRefused(f"the root key {path} is open to others: chmod 0400 {path}")
+        raise KeyringRefused(f"the root key {path} is open to others: chmod 0400 {path}")
     if len(value) != SECRET_BYTES:
-        raise RootKeyRefused(f"the root key {path} has {len(value)} bytes, not {SECRET_BYTES}")
+        raise KeyringRefused(f"the root key {path} has {len(value)} bytes, not {SECRET_BYTES}")
     return value
 
 
@@ -73,29 +75,45 @@ def create_root_key(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def create_keyring(directory: Path) -> None:
+    """Make an empty store, in a directory that only its owner may enter; leaves one that is there alone."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (directory / FILE).touch(mode=0o600)
+
+
 class Keyring:
     """Secrets by kind and name; what is destroyed here can never be opened again."""
 
     def __init__(self, directory: Path, root_key: bytes) -> None:
-        """Open or create the store in a directory that only its owner may enter.
+        """Open the store that is in a directory. Nothing is made here: an empty store in its place would lose keys.
 
-        Raises RootKeyRefused when the secrets in the store are under another root key: everything would look shredded.
+        Raises KeyringRefused when there is none, when others may enter, when it is damaged, or when its secrets are
+        under another root key, since everything would then look shredded.
         """
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
+        path = directory / FILE
+        if not path.exists():
+            raise KeyringRefused(
+                f"the keyring {path} is missing: mount or put back the directory, or correct KINFOLD_KEYRING_URL"
+            )
+        if directory.stat().st_mode & 0o077:
+            raise KeyringRefused(f"the keyring's directory is open to others: chmod 0700 {directory}")
         self._root = AESGCM(root_key)
         self._lock = threading.Lock()
-        path = directory / "keyring.db"
-        path.touch(mode=0o600)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+        try:
+            self._prepare()
+        except KeyShredded as error:
+            self._connection.close()
+            raise KeyringRefused(f"the root key is not the one that the keyring {path} was made with") from error
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise KeyringRefused(f"the keyring {path} cannot be used ({error}): put back an undamaged copy") from error
+
+    def _prepare(self) -> None:
         for pragma in ("journal_mode=TRUNCATE", "secure_delete=ON", "synchronous=FULL", "temp_store=MEMORY"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(SCHEMA)
-        try:
-            self._check_root_key()
-        except KeyShredded as error:
-            self._connection.close()
-            raise RootKeyRefused(f"the root key is not the one that the keyring {path} was made with") from error
+        self._check_root_key()
 
     def close(self) -> None:
         """Close the store."""
@@ -105,19 +123,23 @@ class Keyring:
     def is_alive(self) -> bool:
         """Tell whether the store answers."""
         try:
-            with self._lock:
-                self._connection.execute("SELECT name FROM misc LIMIT 1").fetchall()
-        except sqlite3.Error:
+            with self._reading() as connection:
+                connection.execute("SELECT name FROM misc LIMIT 1").fetchall()
+        except DatabaseUnavailable:
             return False
         return True
 
     def take_slots(self, count: int, now: datetime) -> list[tuple[int, bytes]]:
-        """Make so many object secrets in one commit and return them with their slots, ascending."""
+        """Make so many object secrets in one commit and return them with their slots, ascending.
+
+        No number is ever given twice: not by this store, whose sequence AUTOINCREMENT never lets fall back, and not by
+        an older copy of it that was put back, since the numbers also begin at the present second.
+        """
         secrets = [os.urandom(SECRET_BYTES) for _ in range(count)]
-        with self._lock, self._transaction() as connection:
-            # The slot numbers are taken from the sequence, which AUTOINCREMENT never lets fall back: none is reused.
+        now_first = to_milliseconds(now) // 1000 << SLOTS_A_SECOND_BITS
+        with self._writing() as connection:
             first = connection.execute("SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name='object'")
-            start: int = first.fetchone()[0]
+            start: int = max(first.fetchone()[0], now_first)
             rows = [(start + i, self._wrap(f"object/{start + i}", secret)) for i, secret in enumerate(secrets)]
             connection.executemany("INSERT INTO object (slot, k) VALUES (?, ?)", rows)
             connection.execute("INSERT INTO batch VALUES (?, ?)", (start + count - 1, to_milliseconds(now)))
@@ -125,12 +147,12 @@ class Keyring:
 
     def slots_taken_before(self, moment: datetime, *, after: int, limit: int) -> list[int]:
         """Return live object slots above `after` whose batch was taken before a moment, ascending."""
-        with self._lock:
-            row = self._connection.execute(
+        with self._reading() as connection:
+            row = connection.execute(
                 "SELECT max(last_slot) FROM batch WHERE taken_at < ?", (to_milliseconds(moment),)
             ).fetchone()
             query = "SELECT slot FROM object WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?"
-            return [slot for (slot,) in self._connection.execute(query, (after, row[0] or 0, limit))]
+            return [slot for (slot,) in connection.execute(query, (after, row[0] or 0, limit))]
 
     def slots(self, wanted: Iterable[int]) -> dict[int, bytes]:
         """Return the object secrets that are still there."""
@@ -156,7 +178,7 @@ class Keyring:
     def make_subjects(self, subject_ids: Sequence[int]) -> None:
         """Make the secrets of several new subjects in one commit; those that are there stay as they are."""
         rows = [(subject, self._wrap(f"subject/{subject}", os.urandom(SECRET_BYTES))) for subject in subject_ids]
-        with self._lock, self._transaction() as connection:
+        with self._writing() as connection:
             connection.executemany("INSERT INTO subject (id, k) VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
 
     def make_named(self, name: str) -> bytes:
@@ -168,21 +190,21 @@ class Keyring:
         secret = self._make("bucket", "id", bucket)
         if ends_at is not None:
             end = to_milliseconds(ends_at)
-            with self._lock, self._transaction() as connection:
+            with self._writing() as connection:
                 statement = "UPDATE bucket SET ends_at = ? WHERE id = ? AND coalesce(ends_at, 0) < ?"
                 connection.execute(statement, (end, bucket, end))
         return secret
 
     def buckets_ended(self, now: datetime) -> list[str]:
         """Return the buckets in which nothing can be alive any more."""
-        with self._lock:
+        with self._reading() as connection:
             query = "SELECT id FROM bucket WHERE ends_at <= ?"
-            return [name for (name,) in self._connection.execute(query, (to_milliseconds(now),))]
+            return [name for (name,) in connection.execute(query, (to_milliseconds(now),))]
 
     def names_below(self, prefix: str) -> list[str]:
         """Return the names of the named secrets that begin with a prefix."""
-        with self._lock:
-            rows = self._connection.execute("SELECT name FROM misc WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
+        with self._reading() as connection:
+            rows = connection.execute("SELECT name FROM misc WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
             return [name for (name,) in rows]
 
     def destroy(  # one transaction for whatever ends together
@@ -202,7 +224,7 @@ class Keyring:
             ("bucket", "id", buckets),
             ("misc", "name", names),
         )
-        with self._lock, self._transaction() as connection:
+        with self._writing() as connection:
             for table, column, keys in kinds:
                 connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(key,) for key in keys])  # noqa: S608 - both names are written above
             at = to_milliseconds(now)
@@ -212,13 +234,13 @@ class Keyring:
 
     def entombed(self, id_hash: bytes) -> bool:
         """Tell whether something with this keyed hash was erased."""
-        with self._lock:
-            return self._connection.execute("SELECT 1 FROM tomb WHERE id_hash = ?", (id_hash,)).fetchone() is not None
+        with self._reading() as connection:
+            return connection.execute("SELECT 1 FROM tomb WHERE id_hash = ?", (id_hash,)).fetchone() is not None
 
     def count_slots(self) -> int:
         """Return how many object secrets there are."""
-        with self._lock:
-            found: int = self._connection.execute("SELECT count(*) FROM object").fetchone()[0]
+        with self._reading() as connection:
+            found: int = connection.execute("SELECT count(*) FROM object").fetchone()[0]
             return found
 
     def _check_root_key(self) -> None:
@@ -231,7 +253,7 @@ class Keyring:
         fresh = self._wrap(f"{table}/{key}", os.urandom(SECRET_BYTES))
         found = self._many(table, column, [key])
         if not found:
-            with self._lock, self._transaction() as connection:
+            with self._writing() as connection:
                 statement = f"INSERT INTO {table} ({column}, k) VALUES (?, ?) ON CONFLICT DO NOTHING"  # noqa: S608 - the names are ours
                 connection.execute(statement, (key, fresh))
             found = self._many(table, column, [key])
@@ -239,12 +261,12 @@ class Keyring:
 
     def _many(self, table: str, column: str, keys: Sequence[K]) -> list[tuple[K, bytes]]:
         rows: list[tuple[K, bytes]] = []
-        with self._lock:
+        with self._reading() as connection:
             for start in range(0, len(keys), CHUNK):
                 part = keys[start : start + CHUNK]
                 marks = ",".join("?" * len(part))
                 query = f"SELECT {column}, k FROM {table} WHERE {column} IN ({marks})"  # noqa: S608 - the names are ours
-                rows += self._connection.execute(query, part).fetchall()
+                rows += connection.execute(query, part).fetchall()
         return rows
 
     def _wrap(self, name: str, secret: bytes) -> bytes:
@@ -257,19 +279,26 @@ class Keyring:
         except InvalidTag as error:
             raise KeyShredded(f"secret {name} was not sealed under this root key") from error
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._connection)
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection to one thread at a time. Raises DatabaseUnavailable when the store does not answer."""
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.IntegrityError:  # a fault of ours, not of the store
+                raise
+            except sqlite3.Error as error:
+                raise DatabaseUnavailable("keyring") from error
 
-
-class _Transaction:
-    """`BEGIN IMMEDIATE` … `COMMIT`, or `ROLLBACK` when anything is raised."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """`BEGIN IMMEDIATE` … `COMMIT`, or `ROLLBACK` when anything is raised, the commit itself included."""
+        with self._reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # a full disk ends the transaction unasked
+                    connection.execute("ROLLBACK")
+                raise

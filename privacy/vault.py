@@ -8,6 +8,7 @@ out once: a deed that is rolled back burns its slot, and slots that no row names
 import hashlib
 import hmac
 import os
+import secrets
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from privacy.keyring import NONCE_BYTES, Keyring, Tomb
 from privacy.records import new_id
 
 K = TypeVar("K")
+_ANY_ORDER = secrets.SystemRandom()
 VERSION = b"\x01"
 """AES-256-GCM with a random 96-bit nonce."""
 PAD_BYTES = 256
@@ -229,7 +231,10 @@ class Vault:
         if len(self._pool) < SLOTS_LOW:
             if not self._pool:
                 self._pool_from = now
-            self._pool.extend(self._keyring.take_slots(SLOT_BATCH, now))
+            taken = self._keyring.take_slots(SLOT_BATCH, now)
+            # In no order, so that neighbouring numbers do not tell which rows were written together.
+            _ANY_ORDER.shuffle(taken)
+            self._pool.extend(taken)
 
     def _take(self, now: datetime) -> tuple[int, bytes]:
         try:

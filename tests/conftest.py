@@ -18,7 +18,7 @@ from activitypub.uris import Uris
 from node import schema
 from node.database import ThreadedDatabase
 from node.engines import database_url, writing_engine
-from privacy.keyring import Keyring
+from privacy.keyring import Keyring, create_keyring
 from privacy.vault import Vault
 from tests.clock import MovableClock
 
@@ -68,6 +68,7 @@ def clock() -> MovableClock:
 @pytest.fixture
 def keyring(tmp_path: Path) -> Iterator[Keyring]:
     """An empty keyring in a directory of its own."""
+    create_keyring(tmp_path / "keyring")
     ring = Keyring(tmp_path / "keyring", secrets.token_bytes(32))
     yield ring
     ring.close()

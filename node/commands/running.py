@@ -7,14 +7,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from node.keys import check_mark, is_there
 from node.logs import set_up_logs
 from node.migrating import SchemaRefused, check_schema
 from node.settings import Settings, SettingsRefused, load_settings
-from node.wiring import Node, RootKeyMissing, build_node
-from privacy.errors import DatabaseUnavailable, PublicError
+from node.wiring import Node, build_node
+from privacy.errors import DatabaseDamaged, DatabaseUnavailable, KeyringRefused, PublicError
 
 REFUSED: Final = 1
-DOES_NOT_FIT: Final = (SettingsRefused, SchemaRefused, RootKeyMissing, OSError, sqlite3.Error)
+DOES_NOT_FIT: Final = (SettingsRefused, SchemaRefused, KeyringRefused, OSError, sqlite3.Error)
 """What is wrong with a node before it is opened; the last two: a directory or a keyring that cannot be used."""
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,22 +47,33 @@ def opened(environ: Mapping[str, str], *, checked: bool = True) -> Iterator[Node
     Raises Refused when it cannot be used, and for whatever a deed refuses, in that deed's public words.
     """
     settings = read_settings(environ)
-    if not settings.root_key_file.exists():
+    if not is_there(settings):
         raise Refused(f"there is no node in {settings.data_dir} yet: run kinfold init --domain D first")
     try:
         node = build_node(settings)
     except DOES_NOT_FIT as error:
         raise Refused(str(error)) from error
     try:
-        if checked and not has_tables(node):
-            raise Refused("the database has older tables than this version needs: run kinfold migrate")
+        if checked:
+            _check_usable(node)
         yield node
+    except KeyringRefused as error:
+        raise Refused(str(error)) from error
+    except DatabaseDamaged as error:
+        raise Refused("the database is damaged: stop the node and put back a copy that is whole") from error
     except DatabaseUnavailable as error:
         raise Refused("the database cannot be reached, or takes nothing at the moment; nothing was changed") from error
     except PublicError as error:
         raise Refused(error.public) from error
     finally:
         node.close()
+
+
+def _check_usable(node: Node) -> None:
+    """Raise Refused or KeyringRefused unless the tables are of this version and written with this keyring."""
+    if not has_tables(node):
+        raise Refused("the database has older tables than this version needs: run kinfold migrate")
+    check_mark(node.database)
 
 
 def has_tables(node: Node) -> bool:

@@ -15,10 +15,12 @@ from groups.places import local_groups
 from node.commands.founding import found
 from node.commands.running import Refused, has_tables, opened, read_settings
 from node.engines import database_url
+from node.keys import check_mark, make_keys, mark
 from node.migrating import migrate, revision_of
 from node.settings import NODE_FILE, Settings, is_loopback
-from node.wiring import Node, prepare_directories
+from node.wiring import Node
 from privacy.accounts import AccountView, account_named, list_accounts, make_sign_in_link
+from privacy.errors import KeyringRefused
 from privacy.unit_of_work import UnitOfWork
 from web.links import sign_in_link
 from web.registration import NewMember, register_member
@@ -46,11 +48,12 @@ def init(
     settings = read_settings({**environ, "KINFOLD_DOMAIN": domain})
     _check_written(settings)
     try:
-        prepare_directories(settings.data_dir, settings.keyring_dir, settings.root_key_file)
-    except OSError as error:
+        make_keys(settings)
+    except (KeyringRefused, OSError) as error:
         raise Refused(str(error)) from error
     with opened({**environ, "KINFOLD_DOMAIN": domain}, checked=False) as node:
         _bring_up(node)
+        node.database.write_now(mark)
         keys = make_key_pair() if node.database.read_now(actor_by_uri, node.uris.instance_actor) is None else None
         if keys is not None:
             node.database.write_now(_check_domain, node.uris)
@@ -81,6 +84,7 @@ def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_
     _check_serving(settings, host, workers)
     with opened(environ, checked=False) as node:
         _check_tables(node)
+        check_mark(node.database)
         _check_made(node)
         owner = node.database.read_now(owner_account, "owner") if with_link else None
         if owner is not None:

@@ -15,7 +15,7 @@ CLIENTS = ("aiohttp", "http.client", "httpx", "requests", "urllib.request", "url
 DOORS = {
     "HTTP client": (CLIENTS, {"activitypub.egress", "activitypub.connections"}),
     "sanitizer": (("nh3",), {"groups.content"}),
-    "keyring": (("privacy.keyring",), {"privacy.vault", "node.wiring"}),
+    "keyring": (("privacy.keyring",), {"privacy.vault", "node.keys", "node.wiring"}),
     "random numbers that are not secret": (("random",), set()),
 }
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from node.keys import make_keys
 from node.settings import load_settings
-from node.wiring import Node, build_node, prepare_directories
+from node.wiring import Node, build_node
 from tests.clock import MovableClock
 
 
@@ -20,7 +21,7 @@ def node(database_address: str, tmp_path: Path, clock: MovableClock) -> Iterator
             "KINFOLD_DATABASE_URL": database_address,
         }
     )
-    prepare_directories(settings.data_dir, settings.keyring_dir, settings.root_key_file)
+    make_keys(settings)
     built = build_node(settings, clock=clock)
     yield built
     built.close()

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import sqlite3
 import stat
 import threading
@@ -11,11 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from privacy.errors import KeyShredded
-from privacy.keyring import SECRET_BYTES, Keyring, RootKeyRefused, Tomb, create_root_key, read_root_key
+from privacy.errors import DatabaseUnavailable, KeyringRefused, KeyShredded
+from privacy.keyring import (
+    FILE,
+    SECRET_BYTES,
+    SLOTS_A_SECOND_BITS,
+    Keyring,
+    Tomb,
+    create_keyring,
+    create_root_key,
+    read_root_key,
+)
 from tests.clock import START
 
-DAY = timedelta(days=1)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+FIRST_SLOT = int(START.timestamp()) << SLOTS_A_SECOND_BITS
+SLOTS_OF_SEVERAL_PAGES = 500
 Kind = tuple[Callable[[Keyring], bytes], Callable[[Keyring], bytes | None], str]
 KINDS: dict[str, Kind] = {
     "bucket": (
@@ -26,7 +38,7 @@ KINDS: dict[str, Kind] = {
     "subject": (lambda ring: ring.make_subject(7), lambda ring: ring.subjects([7]).get(7), "SELECT k FROM subject"),
     "object": (
         lambda ring: ring.take_slots(1, START)[0][1],
-        lambda ring: ring.slots([1]).get(1),
+        lambda ring: ring.slots([FIRST_SLOT]).get(FIRST_SLOT),
         "SELECT k FROM object",
     ),
     "named": (
@@ -39,7 +51,7 @@ KINDS: dict[str, Kind] = {
 
 def destroy_all(ring: Keyring) -> None:
     """Destroy the secret of each kind."""
-    ring.destroy(now=START, slots=[1], subjects=[7], buckets=["post/3/2026-11-23.1"], names=["day/2026-11-23"])
+    ring.destroy(now=START, slots=[FIRST_SLOT], subjects=[7], buckets=["post/3/2026-11-23.1"], names=["day/2026-11-23"])
 
 
 def rows(directory: Path, query: str) -> list[bytes]:
@@ -49,6 +61,12 @@ def rows(directory: Path, query: str) -> list[bytes]:
         return [value for (value,) in reading.execute(query)]
     finally:
         reading.close()
+
+
+def new_keyring(directory: Path, root_key: bytes) -> Keyring:
+    """Return a store in a directory where there may be none yet."""
+    create_keyring(directory)
+    return Keyring(directory, root_key)
 
 
 def bytes_of(directory: Path) -> bytes:
@@ -63,7 +81,7 @@ def bytes_of(directory: Path) -> bytes:
 def test_a_secret_stays_the_same_over_a_restart_and_is_gone_once_destroyed(tmp_path: Path, kind: str) -> None:
     make, fetch, _ = KINDS[kind]
     root_key = secrets.token_bytes(32)
-    first = Keyring(tmp_path / "ring", root_key)
+    first = new_keyring(tmp_path / "ring", root_key)
     made = make(first)
     assert len(made) == SECRET_BYTES
     assert fetch(first) == made
@@ -100,14 +118,14 @@ def test_many_destroyed_secrets_leave_no_byte_behind_and_the_others_stay(keyring
     """Enough of them to fill, empty and merge pages of the file."""
     slots = dict(keyring.take_slots(600, START))
     directory = tmp_path / "keyring"
-    wrapped = rows(directory, "SELECT k FROM object ORDER BY slot")
+    wrapped = dict(zip(slots, rows(directory, "SELECT k FROM object ORDER BY slot"), strict=True))
     gone = [slot for slot in slots if slot % 5]
     keyring.destroy(now=START, slots=gone)
     left = bytes_of(directory)
-    assert [slot for slot in gone if wrapped[slot - 1] in left] == []
+    assert [slot for slot in gone if wrapped[slot] in left] == []
     kept = [slot for slot in slots if slot % 5 == 0]
     assert keyring.slots(slots) == {slot: slots[slot] for slot in kept}
-    assert all(wrapped[slot - 1] in left for slot in kept)
+    assert all(wrapped[slot] in left for slot in kept)
 
 
 def test_everything_of_one_call_goes_or_nothing_does(keyring: Keyring) -> None:
@@ -115,10 +133,10 @@ def test_everything_of_one_call_goes_or_nothing_does(keyring: Keyring) -> None:
     keyring.take_slots(1, START)
     broken = Tomb(None, "posts")  # type: ignore[arg-type]  # the store refuses it, as it would on a full disk
     with pytest.raises(sqlite3.Error):
-        keyring.destroy(now=START, subjects=[7], slots=[1], tombs=[broken])
+        keyring.destroy(now=START, subjects=[7], slots=[FIRST_SLOT], tombs=[broken])
     assert keyring.subjects([7]) == {7: made}
     assert keyring.count_slots() == 1
-    keyring.destroy(now=START, subjects=[7], slots=[1], tombs=[Tomb(b"x" * 32, "posts")])
+    keyring.destroy(now=START, subjects=[7], slots=[FIRST_SLOT], tombs=[Tomb(b"x" * 32, "posts")])
     assert (keyring.subjects([7]), keyring.count_slots()) == ({}, 0)
 
 
@@ -155,29 +173,42 @@ def test_two_threads_that_make_the_same_secret_get_the_same(keyring: Keyring) ->
 
 def test_two_processes_share_the_store_without_sharing_a_slot(tmp_path: Path) -> None:
     root_key = secrets.token_bytes(32)
-    one, other = (Keyring(tmp_path / "ring", root_key) for _ in range(2))
+    one, other = (new_keyring(tmp_path / "ring", root_key) for _ in range(2))
     taken = [slot for ring in (one, other, one) for slot, _ in ring.take_slots(10, START)]
-    assert taken == list(range(1, 31))
+    assert taken == list(range(taken[0], taken[0] + 30))
     assert one.make_named("link") == other.make_named("link")
     one.close()
     other.close()
 
 
 def test_slot_numbers_are_not_used_again_after_everything_was_destroyed(keyring: Keyring) -> None:
-    keyring.take_slots(10, START)
-    keyring.destroy(now=START, slots=range(1, 11))
-    assert [slot for slot, _ in keyring.take_slots(2, START)] == [11, 12]
+    taken = [slot for slot, _ in keyring.take_slots(10, START)]
+    keyring.destroy(now=START, slots=taken)
+    assert [slot for slot, _ in keyring.take_slots(2, START)] == [taken[-1] + 1, taken[-1] + 2]
+
+
+def test_an_older_copy_that_was_put_back_uses_no_slot_that_was_used_since(tmp_path: Path) -> None:
+    """Or else what is erased under the copy would destroy what was sealed under the newer one, and the other way."""
+    root_key = secrets.token_bytes(32)
+    ring = new_keyring(tmp_path / "ring", root_key)
+    ring.take_slots(3, START)
+    shutil.copytree(tmp_path / "ring", tmp_path / "copy")
+    since = {slot for slot, _ in ring.take_slots(300, START + SECOND)}
+    ring.close()
+    copy = Keyring(tmp_path / "copy", root_key)
+    assert not since & {slot for slot, _ in copy.take_slots(300, START + 2 * SECOND)}
+    assert len(copy.take_slots(3, START - DAY)) == 3, "nor does a clock that was put back lead into old numbers"
+    copy.close()
 
 
 # ── what the sweeps ask ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_slots_are_told_by_the_moment_at_which_they_were_taken(keyring: Keyring) -> None:
-    keyring.take_slots(3, START)
-    keyring.take_slots(3, START + DAY)
+    first, then = ([slot for slot, _ in keyring.take_slots(3, at)] for at in (START, START + DAY))
     assert keyring.slots_taken_before(START, after=0, limit=10) == []
-    assert keyring.slots_taken_before(START + DAY, after=0, limit=10) == [1, 2, 3]
-    assert keyring.slots_taken_before(START + 2 * DAY, after=2, limit=3) == [3, 4, 5]
+    assert keyring.slots_taken_before(START + DAY, after=0, limit=10) == first
+    assert keyring.slots_taken_before(START + 2 * DAY, after=first[1], limit=3) == [first[2], *then[:2]]
 
 
 def test_the_end_of_a_bucket_only_moves_later(keyring: Keyring) -> None:
@@ -199,7 +230,7 @@ def test_names_are_found_by_what_they_begin_with_and_not_by_a_pattern(keyring: K
 
 
 def test_a_closed_store_is_not_alive(tmp_path: Path) -> None:
-    ring = Keyring(tmp_path / "ring", bytes(32))
+    ring = new_keyring(tmp_path / "ring", bytes(32))
     assert ring.is_alive()
     ring.close()
     assert not ring.is_alive()
@@ -208,11 +239,56 @@ def test_a_closed_store_is_not_alive(tmp_path: Path) -> None:
 # ── how it is kept ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_store_that_is_missing_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(KeyringRefused, match="missing"):
+        Keyring(tmp_path / "ring", bytes(32))
+    assert not (tmp_path / "ring").exists()
+
+
+def test_a_directory_that_others_may_enter_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    new_keyring(tmp_path / "ring", bytes(32)).close()
+    (tmp_path / "ring").chmod(0o755)
+    with pytest.raises(KeyringRefused, match="chmod 0700"):
+        Keyring(tmp_path / "ring", bytes(32))
+    assert stat.S_IMODE((tmp_path / "ring").stat().st_mode) == 0o755
+    (tmp_path / "ring").chmod(0o700)
+    Keyring(tmp_path / "ring", bytes(32)).close()
+
+
+@pytest.mark.parametrize("damage", [b"no database at all, only words" * 100, None])
+def test_a_damaged_store_is_told_in_a_sentence_and_left_as_it_is(tmp_path: Path, damage: bytes | None) -> None:
+    ring = new_keyring(tmp_path / "ring", bytes(32))
+    ring.take_slots(SLOTS_OF_SEVERAL_PAGES, START)
+    ring.close()
+    path = tmp_path / "ring" / FILE
+    whole = path.read_bytes()
+    damaged = damage or whole[:4096] + bytes(len(whole) - 4096)
+    path.write_bytes(damaged)
+    with pytest.raises(KeyringRefused, match="put back an undamaged copy"):
+        Keyring(tmp_path / "ring", bytes(32))
+    assert path.read_bytes() == damaged
+    path.write_bytes(whole)
+    again = Keyring(tmp_path / "ring", bytes(32))
+    assert again.count_slots() == SLOTS_OF_SEVERAL_PAGES
+    again.close()
+
+
+def test_a_full_disk_refuses_and_changes_nothing_and_is_got_over(keyring: Keyring) -> None:
+    made = keyring.make_named("link")
+    pages = keyring._connection.execute("PRAGMA page_count").fetchone()[0]
+    keyring._connection.execute(f"PRAGMA max_page_count = {pages}")
+    before = keyring.count_slots()
+    with pytest.raises(DatabaseUnavailable):
+        keyring.take_slots(SLOTS_OF_SEVERAL_PAGES, START)
+    assert (keyring.count_slots(), keyring.named("link")) == (before, made)
+    keyring._connection.execute("PRAGMA max_page_count = 1000000")
+    assert len(keyring.take_slots(SLOTS_OF_SEVERAL_PAGES, START)) == SLOTS_OF_SEVERAL_PAGES
+
+
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    (tmp_path / "ring").mkdir(mode=0o755)
     before = os.umask(0)
     try:
-        ring = Keyring(tmp_path / "ring", bytes(32))
+        ring = new_keyring(tmp_path / "ring", bytes(32))
     finally:
         os.umask(before)
     ring.make_named("link")
@@ -232,10 +308,10 @@ def test_the_store_is_set_up_so_that_what_is_deleted_is_overwritten(keyring: Key
 def test_nothing_opens_under_another_root_key_and_nobody_takes_that_for_shredded(tmp_path: Path, kind: str) -> None:
     """A node that took every key for destroyed would drop what waits in its queues: it must not even start."""
     right, wrong = secrets.token_bytes(32), secrets.token_bytes(32)
-    ring = Keyring(tmp_path / "ring", right)
+    ring = new_keyring(tmp_path / "ring", right)
     made = KINDS[kind][0](ring)
     ring.close()
-    with pytest.raises(RootKeyRefused):
+    with pytest.raises(KeyringRefused):
         Keyring(tmp_path / "ring", wrong)
     again = Keyring(tmp_path / "ring", right)
     assert KINDS[kind][1](again) == made
@@ -264,7 +340,7 @@ def test_a_root_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -
     create_root_key(path)
     read_root_key(path)
     path.chmod(mode)
-    with pytest.raises(RootKeyRefused, match="chmod"):
+    with pytest.raises(KeyringRefused, match="chmod"):
         read_root_key(path)
 
 
@@ -273,11 +349,11 @@ def test_a_root_key_of_another_size_is_refused_and_not_told(tmp_path: Path, size
     path, value = tmp_path / "root.key", b"k" * size
     path.write_bytes(value)
     path.chmod(0o400)
-    with pytest.raises(RootKeyRefused, match=f"{size} bytes") as refused:
+    with pytest.raises(KeyringRefused, match=f"{size} bytes") as refused:
         read_root_key(path)
     assert "kkk" not in str(refused.value)
 
 
 def test_a_root_key_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RootKeyRefused, match="cannot read"):
+    with pytest.raises(KeyringRefused, match="missing"):
         read_root_key(tmp_path / "root.key")
