@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import BigInteger, Insert, Select, bindparam, case, delete, func, insert, literal, select
+from sqlalchemy import BigInteger, Select, bindparam, case, delete, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.context import FederationContext
@@ -19,6 +19,7 @@ from activitypub.models import Delivery, LedgerEntry, OutboxItem, Peer
 from activitypub.outbox import bound_to, drop_delivered, secret_of_day
 from activitypub.strict_json import dumps
 from privacy.records import Moment, new_id
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
 
@@ -29,7 +30,7 @@ LEAVES_COPY = frozenset({"Create", "Update", "Announce"})
 WITHDRAWS = frozenset({"Delete"})
 # What need not be sent any more once this is queued behind it (R-204).
 SUPERSEDES = {"Delete": LEAVES_COPY, "Update": frozenset({"Update"})}
-_INSERT_ITEM = insert(ITEMS)
+_INSERT_ITEM = Prepared(insert(ITEMS), [column.key for column in ITEMS.columns])
 NOW = bindparam("queued_now", type_=Moment())
 COMMON_COLUMNS = ("outbox_id", "ordering_key", "created_at", "attempts")
 
@@ -66,8 +67,8 @@ class Outgoing:
 class _Queueing:
     """The statements that put an activity into the queue for whomever a query finds; built once for each query."""
 
-    anybody: Select[tuple[bool]]
-    deliver: Insert
+    anybody: Prepared
+    deliver: Prepared
 
     @classmethod
     @functools.lru_cache(maxsize=64)
@@ -89,8 +90,8 @@ class _Queueing:
             .order_by(inbox)
         )
         return cls(
-            anybody=select(recipients.with_only_columns(literal(1), maintain_column_froms=True).exists()),
-            deliver=insert(DELIVERIES).from_select([*COMMON_COLUMNS, "host", "inbox", "due_at"], rows),
+            anybody=Prepared(select(recipients.with_only_columns(literal(1), maintain_column_froms=True).exists())),
+            deliver=Prepared(insert(DELIVERIES).from_select([*COMMON_COLUMNS, "host", "inbox", "due_at"], rows)),
         )
 
 
@@ -107,11 +108,11 @@ def enqueue(
     post has ended already.
     """
     queueing = _Queueing.for_query(recipients)
-    if not uow.connection.execute(queueing.anybody, dict(parameters)).scalar():
+    if not queueing.anybody.value(uow, parameters):
         return 0
     outbox_id = _store_item(uow, outgoing)
     own = {"queued_item": outbox_id, "queued_key": outgoing.ordering_key, "queued_now": uow.now}
-    count = uow.connection.execute(queueing.deliver, {**parameters, **own}).rowcount
+    count = queueing.deliver.run(uow, {**parameters, **own})
     _after_insert(uow, outgoing, outbox_id)
     return count
 
@@ -159,7 +160,7 @@ def _store_item(uow: UnitOfWork, outgoing: Outgoing) -> int:
         "created_at": uow.now,
         "expires_at": outgoing.expires_at,
     }
-    uow.connection.execute(_INSERT_ITEM, row)
+    _INSERT_ITEM.run(uow, row)
     return outbox_id
 
 
@@ -174,7 +175,7 @@ def _after_insert(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> None:
 def _note_copies(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> None:
     ends_at = None if outgoing.expires_at is None else outgoing.expires_at + LEDGER_KEPT
     own = {"queued_item": outbox_id, "held_object": outgoing.object_id, "queued_now": uow.now, "held_until": ends_at}
-    uow.connection.execute(_NOTE_COPIES[uow.dialect], own)
+    _NOTE_COPIES[uow.dialect].run(uow, own)
 
 
 def _note_statement(made: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
@@ -194,8 +195,8 @@ def _note_statement(made: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | 
 
 
 _NOTE_COPIES = {
-    "sqlite": _note_statement(sqlite.insert(LEDGER)),
-    "postgresql": _note_statement(postgresql.insert(LEDGER)),
+    "sqlite": Prepared(_note_statement(sqlite.insert(LEDGER))),
+    "postgresql": Prepared(_note_statement(postgresql.insert(LEDGER))),
 }
 
 

@@ -28,6 +28,7 @@ from activitypub.vocabulary.actors import Actor
 from activitypub.vocabulary.base import Document, Object
 from activitypub.vocabulary.reading import parse
 from privacy.errors import DatabaseUnavailable, KeyShredded, PublicError
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
 log = structlog.get_logger()
@@ -42,6 +43,7 @@ _FINISH = (
     .where(INBOX_ITEMS.c.id == bindparam("item"), INBOX_ITEMS.c.lease == bindparam("held"))
     .values(body=None, due_at=None, lease=None, outcome=bindparam("result"))
 )
+_FINISH_ONE = Prepared(_FINISH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ async def work(context: FederationContext, ready: Ready, lease: int) -> None:
 def handle_item(uow: UnitOfWork, ready: Ready, lease: int, arrival: Arrival) -> None:
     """Mark an item done and let its handler act, in one transaction; nothing when another worker holds it by now."""
     finish = {"item": ready.item.id, "held": lease, "result": DONE}
-    if uow.connection.execute(_FINISH, finish).rowcount == 1:
+    if _FINISH_ONE.run(uow, finish) == 1:
         ready.route.handle(uow, arrival, ready.prepared)
 
 

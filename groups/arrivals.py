@@ -4,11 +4,10 @@ A handler never fetches: it raises NeedsObject for a document that it lacks, and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, LargeBinary, Row, and_, bindparam, exists, or_, select
+from sqlalchemy import LargeBinary, Row, and_, bindparam, exists, or_, select
 
 from activitypub import actors
 from activitypub.audience import Visibility
@@ -19,16 +18,17 @@ from activitypub.origins import same_origin
 from activitypub.peers import note_threadiverse
 from activitypub.ports import ActorView, Arrival
 from activitypub.uris import Uris
+from groups.addressees import Addressee, addressees_of, home_of
 from groups.distribution import Parcel, spread_in_group, withdraw_in_group
-from groups.endings import facts_of, group_of, has_ended, hide, remember_end, tombstone_hash
+from groups.endings import group_of, has_ended, hide, remember_end, tombstone_hash
 from groups.errors import NotAllowed
 from groups.incoming import IncomingActivity, IncomingAnnounce, IncomingPost
-from groups.people import ACTORS
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
-from groups.policy import FACILITATORS, Act, Standing, Target, may
+from groups.policy import FACILITATORS, Act, Target, may
 from groups.showing import POSTS
 from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, parent_of, rewrite, store
 from groups.translation import GroupFacts
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
@@ -37,42 +37,14 @@ ENDED_AT_ONCE = 500
 TOMBSTONES = table_of(Tombstone)
 # Built once, since these are asked for every post that comes in.
 STORED = select(POSTS).where(POSTS.c.uri == bindparam("uri"))
-KNOWN = select(
-    or_(
-        exists().where(POSTS.c.uri == bindparam("uri")),
-        exists().where(TOMBSTONES.c.uri_hash == bindparam("ended", type_=LargeBinary())),
-    )
-)
-AUTHOR, PARENT_S = (bindparam(name, type_=BigInteger()) for name in ("author", "parent_s"))
-WANTED: BindParameter[str] = bindparam("wanted", expanding=True)
-ADDRESSEES = (
+KNOWN = Prepared(
     select(
-        ACTORS,
-        GROUPS.c.audience,
-        GROUPS.c.join_rule,
-        GROUPS.c.keep_seconds,
-        GROUPS.c.state.label("group_state"),
-        MEMBERSHIPS.c.role,
-        MEMBERSHIPS.c.state.label("member_state"),
+        or_(
+            exists().where(POSTS.c.uri == bindparam("uri")),
+            exists().where(TOMBSTONES.c.uri_hash == bindparam("ended", type_=LargeBinary())),
+        )
     )
-    .outerjoin(GROUPS, GROUPS.c.id == ACTORS.c.id)
-    .outerjoin(MEMBERSHIPS, and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.actor_id == AUTHOR))
-    .where(or_(ACTORS.c.uri.in_(WANTED), ACTORS.c.id == PARENT_S), ACTORS.c.local.is_(True))
-    .order_by(ACTORS.c.id)
 )
-"""Everybody here of the addresses `wanted`, and the group of a parent, with how the author stands to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Addressee:
-    """Somebody whom a post addresses or names: a group with the author's standing in it, or a person."""
-
-    id: int
-    uri: str
-    local: bool
-    group: GroupFacts | None
-    standing: Standing | None
-    keep: timedelta
 
 
 def receive_create(uow: UnitOfWork, uris: Uris, arrival: Arrival, activity: IncomingActivity) -> None:
@@ -173,13 +145,13 @@ def _author(uow: UnitOfWork, arrival: Arrival, post: IncomingPost) -> ActorView 
 
 def _take_in(uow: UnitOfWork, uris: Uris, author: ActorView, post: IncomingPost, activity: IncomingActivity) -> None:
     parent = _answered(uow, uris, post)
-    addressees = _addressees(uow, author.id, post, parent)
+    addressees = addressees_of(uow, author.id, post, parent)
     groups = [one for one in addressees if one.group is not None and one.local]
     people = [one.id for one in addressees if one.group is None and one.local]
     if parent is not None and parent.audience == "direct":
         _take_direct(uow, author, post, groups, list({*people, parent.author_id}), parent)
         return
-    home = _home(groups, parent)
+    home = home_of(groups, parent)
     if home is None:
         if post.visibility is Visibility.DIRECT and people:
             _take_direct(uow, author, post, groups, people, parent)
@@ -200,7 +172,7 @@ def _take_direct(
     uow: UnitOfWork,
     author: ActorView,
     post: IncomingPost,
-    groups: Sequence[_Addressee],
+    groups: Sequence[Addressee],
     people: Sequence[int],
     parent: ParentPost | None,
 ) -> None:
@@ -244,7 +216,7 @@ def _take_announced(
         return
     parent = _answered(uow, uris, post)
     here = parent if parent is not None and parent.group_id == announcer.id else None
-    people = [one.id for one in _addressees(uow, author.id, post, None) if one.group is None and one.local]
+    people = [one.id for one in addressees_of(uow, author.id, post, None) if one.group is None and one.local]
     _store(uow, author, post, announcer.id, timedelta(seconds=group.keep_seconds), here, people)
 
 
@@ -346,37 +318,6 @@ def _answered(uow: UnitOfWork, uris: Uris, post: IncomingPost) -> ParentPost | N
     return parent_of(uow, uri=post.parent_uri)
 
 
-def _home(groups: Sequence[_Addressee], parent: ParentPost | None) -> _Addressee | None:
-    """Return the one group of this node that a post belongs in: its parent's, else the one that it addresses."""
-    if parent is not None:
-        return next((group for group in groups if group.id == parent.group_id), None)
-    return groups[0] if len(groups) == 1 else None
-
-
-def _addressees(uow: UnitOfWork, author_id: int, post: IncomingPost, parent: ParentPost | None) -> list[_Addressee]:
-    """Return everybody here whom a post addresses or names, with its author's standing where that is a group."""
-    named = {*post.addressed, *post.mentioned}
-    wanted = {uri.removesuffix("/followers") for uri in named} | named
-    asked = {"author": author_id, "wanted": sorted(wanted), "parent_s": None if parent is None else parent.group_id}
-    return [_addressee(row) for row in uow.connection.execute(ADDRESSEES, asked)]
-
-
-def _addressee(row: Row[Any]) -> _Addressee:
-    if row.audience is None:
-        return _Addressee(row.id, row.uri, row.local, None, None, timedelta(0))
-    group = facts_of(row)
-    standing = Standing(
-        group_id=row.id,
-        audience=row.audience,
-        join_rule=row.join_rule,
-        group_state=row.group_state,
-        local=row.local,
-        role=row.role,
-        state=row.member_state,
-    )
-    return _Addressee(row.id, row.uri, row.local, group, standing, timedelta(seconds=row.keep_seconds))
-
-
 def _followed_group(uow: UnitOfWork, actor_id: int) -> Row[Any] | None:
     """Return a group of another node with the id of somebody here who is in it (`member_id`), or None."""
     here = and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.state == "active")
@@ -392,4 +333,4 @@ def _stored(uow: UnitOfWork, uri: str) -> Row[Any] | None:
 def _is_known(uow: UnitOfWork, uri: str) -> bool:
     """Tell whether a post is here, or was and has ended, so that it must not come again (S-319)."""
     asked = {"uri": uri, "ended": tombstone_hash(uow, uri)}
-    return bool(uow.connection.execute(KNOWN, asked).scalar())
+    return bool(KNOWN.value(uow, asked))

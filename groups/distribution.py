@@ -17,6 +17,7 @@ from groups.places import MEMBERSHIPS
 from groups.policy import PARTICIPANTS
 from groups.translation import GroupFacts, PostFacts
 from privacy.records import new_id
+from privacy.statements import listed
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PEERS, LEDGER = table_of(Peer), table_of(LedgerEntry)
@@ -194,14 +195,14 @@ def member_inboxes(
             MEMBERSHIPS.c.state == "active",
             ACTORS.c.local.is_(False),
             ACTORS.c.state == "active",
-            or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(SHUT_OUT)),
+            or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(listed(SHUT_OUT))),
         )
     )
     if not is_public:
         # One that followed while the group was public is no member, and gets nothing once it is private.
-        query = query.where(MEMBERSHIPS.c.role.in_(PARTICIPANTS))
+        query = query.where(MEMBERSHIPS.c.role.in_(listed(sorted(PARTICIPANTS))))
     if classes is not None:
-        query = query.where(func.coalesce(PEERS.c.delivery_class, "microblog").in_(classes))
+        query = query.where(func.coalesce(PEERS.c.delivery_class, "microblog").in_(listed(classes)))
     if trusted:
         query = query.where(PEERS.c.level == "allow")
     return query
@@ -211,7 +212,7 @@ def member_inboxes(
 def holders_of(classes: tuple[str, ...]) -> Select[tuple[str, str]]:
     """Return the servers that got an object, of some classes."""
     with_class = HOLDERS.outerjoin(PEERS, PEERS.c.host == LEDGER.c.host)
-    return with_class.where(func.coalesce(PEERS.c.delivery_class, "microblog").in_(classes))
+    return with_class.where(func.coalesce(PEERS.c.delivery_class, "microblog").in_(listed(classes)))
 
 
 def _verbatim_classes(group: GroupFacts) -> tuple[str, ...]:

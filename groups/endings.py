@@ -101,7 +101,7 @@ def groups_of(uow: UnitOfWork, group_ids: Sequence[int]) -> dict[int, GroupFacts
     return {row.id: facts_of(row) for row in uow.connection.execute(query)}
 
 
-def facts_of(row: Row[Any]) -> GroupFacts:
+def facts_of(row: Any) -> GroupFacts:
     """Return the facts of a group from its actor's row joined with its `audience`."""
     return GroupFacts(
         id=row.id,

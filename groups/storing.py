@@ -14,11 +14,18 @@ from groups.notifications import notify_members
 from groups.showing import Words, sealed_box
 from privacy.records import snowflake
 from privacy.retention import RetentionPolicy, expires_at
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, Sealed
 
 POSTS, MENTIONS = table_of(Post), table_of(Mention)
-INSERT_POST = insert(POSTS)
+_POST_COLUMNS = (
+    "id", "uri", "group_id", "author_id", "thread_id", "parent_id", "parent_author_id", "parent_uri", "audience",
+    "local", "state", "received_at", "expires_at", "remote_updated_at", "subject_id", "bucket", "slot", "revision",
+    "body", "replies_count",
+)  # fmt: skip
+_INSERT_POST = Prepared(insert(POSTS), _POST_COLUMNS)
+_INSERT_MENTION = Prepared(insert(MENTIONS), ("post_id", "actor_id"))
 CHANGED_MEANWHILE = "This post was changed or deleted in the meantime. Open it again to see how it stands."
 
 
@@ -104,10 +111,9 @@ def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> 
         received_at=uow.now,
         expires_at=ends_at,
     )
-    uow.connection.execute(INSERT_POST, _row(new, stored))
-    if new.mentioned:
-        rows = [{"post_id": post_id, "actor_id": actor_id} for actor_id in new.mentioned]
-        uow.connection.execute(insert(MENTIONS), rows)
+    _INSERT_POST.run(uow, _row(new, stored))
+    for actor_id in new.mentioned:
+        _INSERT_MENTION.run(uow, {"post_id": post_id, "actor_id": actor_id})
     if new.parent is not None:
         counted = update(POSTS).where(POSTS.c.id == new.parent.id)
         uow.connection.execute(counted.values(replies_count=POSTS.c.replies_count + 1))

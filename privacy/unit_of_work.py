@@ -35,20 +35,19 @@ T = TypeVar("T")
 class UnitOfWork:
     """What a deed works with: a connection inside a transaction, the vault, and the moment at which it happens."""
 
-    __slots__ = ("_session", "connection", "now", "vault", "wakes")
+    __slots__ = ("_session", "connection", "dialect", "driver", "now", "vault", "wakes")
 
     def __init__(self, connection: Connection, vault: Vault, now: datetime) -> None:
         """Stand on a connection whose transaction somebody else began and will end."""
         self.connection = connection
+        self.dialect: str = connection.dialect.name
+        """`sqlite` or `postgresql`."""
+        self.driver: Any = connection.connection.driver_connection
+        """The driver's own connection, for `privacy.statements`."""
         self.vault = vault
         self.now = now
         self.wakes: set[str] = set()
         self._session: Session | None = None
-
-    @property
-    def dialect(self) -> str:
-        """`sqlite` or `postgresql`."""
-        return self.connection.dialect.name
 
     @property
     def session(self) -> Session:

@@ -22,6 +22,7 @@ from activitypub.delivery import Outgoing, deliver_due, enqueue_to
 from activitypub.keystore import KeyStore
 from activitypub.signatures.keys import PrivateKey, PublicKey
 from node.database import POSTGRESQL_BATCH, POSTGRESQL_THREADS, SQLITE_BATCH, ThreadedDatabase
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork
 from tests.activitypub.letters import accepted, letter
 from tests.loopback import LoopbackServer, answers, response
@@ -47,10 +48,18 @@ def counted() -> Iterator[Counter[str]]:
     def commit(_: Any) -> None:
         found["commits"] += 1
 
+    to_the_driver = Prepared._execute
+
+    def prepared(self: Prepared, *args: Any) -> Any:  # these pass SQLAlchemy's events by
+        found[str(self._statement).split(maxsplit=1)[0].upper()] += 1
+        return to_the_driver(self, *args)
+
     event.listen(Engine, "before_cursor_execute", statement)
     event.listen(Engine, "commit", commit)
     try:
-        yield found
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Prepared, "_execute", prepared)
+            yield found
     finally:
         event.remove(Engine, "before_cursor_execute", statement)
         event.remove(Engine, "commit", commit)
