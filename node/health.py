@@ -1,22 +1,37 @@
-"""Whether the node lives, and whether it is ready: for load balancers and whoever looks after it."""
+"""Whether the node lives, and whether it is ready: for load balancers and whoever looks after it.
 
+What does not answer within two seconds is told as not there: a database that hangs must not make this hang too. That
+writes are taken is tried by a small one, for reading goes on when a disk is full.
+"""
+
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from activitypub.models import Delivery, InboxItem
 from node.wiring import Node
+from privacy.clock import monotonic_seconds
 from privacy.errors import DatabaseUnavailable
 from privacy.models import ShredJob
-from privacy.retention import last_run
+from privacy.retention import last_run, remember
 from privacy.unit_of_work import UnitOfWork, table_of
 
 QUEUES = {"inbox": table_of(InboxItem), "deliveries": table_of(Delivery), "shred": table_of(ShredJob)}
+NOT_KEPT = {"Cache-Control": "no-store"}
+RETRY_SECONDS = "10"
+PATIENCE_SECONDS: Final = 2.0
+TRIED_FOR_SECONDS: Final = 5.0
+"""How long a write that succeeded speaks for the next ones: this may be asked often, and by anybody."""
+TRIED_AT: Final = "health.tried_at"
+T = TypeVar("T")
 LAG_ALARM = timedelta(hours=1)
 """Retention that is later than this is said to be late (privacy reference §3.5); the node goes on serving."""
 
@@ -26,6 +41,8 @@ class Readiness:
     """What `/health/ready` tells; spans in whole seconds."""
 
     database: bool
+    writes: bool
+    """Whether the database stores anything: not on a full disk, nor where it may only be read."""
     keyring: bool
     queue_depth: dict[str, int]
     oldest_job_seconds: int
@@ -36,7 +53,7 @@ class Readiness:
     @property
     def ready(self) -> bool:
         """Whether requests can be answered."""
-        return self.database and self.keyring
+        return self.database and self.writes and self.keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +75,51 @@ def queues(uow: UnitOfWork) -> Queues:
     return Queues(depth, min(oldest, default=None), last_run(uow))
 
 
-async def readiness(node: Node) -> Readiness:
-    """Look at database, keyring and queues."""
-    now = node.clock()
-    keyring = await node.in_pool(node.vault.keyring.is_alive)
+def try_to_write(uow: UnitOfWork) -> bool:
+    """Write a few bytes down, always the same row anew."""
+    remember(uow, TRIED_AT, uow.now.isoformat())
+    return True
+
+
+class WriteTrial:
+    """Tells whether the database takes writes, by a write every few seconds at most."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._good_until = 0.0
+
+    async def succeeds(self) -> bool:
+        """Write, unless that was done a moment ago."""
+        if monotonic_seconds() < self._good_until:
+            return True
+        done = await patiently(self._node.database.write(try_to_write))
+        self._good_until = monotonic_seconds() + TRIED_FOR_SECONDS if done else 0.0
+        return bool(done)
+
+
+async def patiently(asked: Awaitable[T]) -> T | None:
+    """Return an answer of the ground, or None when it has none or takes too long."""
     try:
-        found = await node.database.read(queues)
-    except DatabaseUnavailable:
-        return Readiness(False, keyring, {}, 0, None, False)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await asked
+    except (TimeoutError, DatabaseUnavailable, SQLAlchemyError):  # the last: another schema, another user's tables
+        return None
+
+
+async def readiness(node: Node, trial: WriteTrial) -> Readiness:
+    """Look at database, keyring and queues, at all of them at once."""
+    now = node.clock()
+    alive, writes, found = await asyncio.gather(
+        patiently(node.in_pool(node.vault.keyring.is_alive)), trial.succeeds(), patiently(node.database.read(queues))
+    )
+    keyring = bool(alive)
+    if found is None:
+        return Readiness(False, writes, keyring, {}, 0, None, False)
     lag = None if found.retention_ran_at is None else now - found.retention_ran_at
     waiting = timedelta(0) if found.oldest_due_at is None else max(timedelta(0), now - found.oldest_due_at)
     return Readiness(
         database=True,
+        writes=writes,
         keyring=keyring,
         queue_depth=found.depth,
         oldest_job_seconds=int(waiting.total_seconds()),
@@ -80,13 +130,16 @@ async def readiness(node: Node) -> Readiness:
 
 def routes(node: Node) -> list[BaseRoute]:
     """Return the two routes; they hold no names, no addresses and no numbers about people."""
+    trial = WriteTrial(node)
 
     async def live(_: Request) -> Response:
-        return JSONResponse({"status": "live"}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"status": "live"}, headers=NOT_KEPT)
 
     async def ready(_: Request) -> Response:
-        found = await readiness(node)
+        found = await readiness(node, trial)
         told: dict[str, Any] = {"status": "ready" if found.ready else "not ready", **asdict(found)}
-        return JSONResponse(told, 200 if found.ready else 503, headers={"Cache-Control": "no-store"})
+        if found.ready:
+            return JSONResponse(told, headers=NOT_KEPT)
+        return JSONResponse(told, 503, headers={**NOT_KEPT, "Retry-After": RETRY_SECONDS})
 
     return [Route("/health/live", live, methods=["GET"]), Route("/health/ready", ready, methods=["GET"])]

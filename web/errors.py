@@ -5,6 +5,7 @@
 409  groups Conflict                         something else came first
 422  groups Invalid, NameTaken              what was sent cannot be used
 429  TooManyTries                           wait
+503  DatabaseUnavailable, ClockImplausible  nothing was done: come again, `headers_of` says when
 """
 
 from collections.abc import Mapping
@@ -41,6 +42,8 @@ STATUSES: Mapping[type[PublicError], int] = {
     UnknownForm: 415,
 }
 UNEXPECTED = 500
+UNAVAILABLE = 503
+RETRY_SECONDS = "60"
 
 
 def status_of(error: PublicError) -> int:
@@ -49,3 +52,8 @@ def status_of(error: PublicError) -> int:
         if kind in STATUSES:
             return STATUSES[kind]
     return UNEXPECTED
+
+
+def headers_of(status: int) -> dict[str, str]:
+    """Return the field that goes with a status: when to come again (RFC 9110 §10.2.3)."""
+    return {"retry-after": RETRY_SECONDS} if status == UNAVAILABLE else {}

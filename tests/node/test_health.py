@@ -1,13 +1,22 @@
 """Whether the node lives and is ready: said in numbers about queues, never about people, and never by a traceback."""
 
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import insert
 from starlette.applications import Starlette
 
-from node.health import LAG_ALARM, readiness, routes
+from node.health import LAG_ALARM, TRIED_AT, Readiness, WriteTrial, readiness, routes
 from node.wiring import Node
 from privacy import retention
 from privacy.models import ShredJob
@@ -18,10 +27,17 @@ from tests.factories import make_persona
 
 JOBS = table_of(ShredJob)
 FIELDS = {
-    "status", "database", "keyring", "queue_depth", "oldest_job_seconds", "retention_lag_seconds", "retention_late",
+    "status", "database", "writes", "keyring", "queue_depth", "oldest_job_seconds", "retention_lag_seconds",
+    "retention_late",
 }  # fmt: skip
 
+BACKENDS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'kinfold'"
+on_postgresql = pytest.mark.parametrize("database_address", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
+
+
+async def look(node: Node) -> Readiness:
+    return await readiness(node, WriteTrial(node))
 
 
 async def ask(node: Node, path: str) -> httpx.Response:
@@ -57,7 +73,7 @@ async def test_what_waits_is_counted_and_since_when(node: Node, clock: MovableCl
     assert told["queue_depth"]["shred"] == 2
     assert told["oldest_job_seconds"] == 600
     clock.move(-timedelta(hours=1))
-    assert (await readiness(node)).oldest_job_seconds == 0, "what is not due yet does not wait"
+    assert (await look(node)).oldest_job_seconds == 0, "what is not due yet does not wait"
 
 
 @on_sqlite
@@ -66,7 +82,7 @@ async def test_retention_that_has_not_run_for_long_is_late_and_the_node_still_re
 ) -> None:
     node.database.write_now(retention.note_verdict, Verdict.GO)
     clock.move(LAG_ALARM)
-    assert not (await readiness(node)).retention_late
+    assert not (await look(node)).retention_late
     clock.move(timedelta(seconds=1))
     found = await ask(node, "/health/ready")
     assert found.status_code == 200
@@ -84,6 +100,76 @@ async def test_a_node_without_its_keys_or_its_database_is_alive_and_not_ready(no
     assert (without_both.status_code, without_both.json()["database"]) == (503, False)
     assert set(without_both.json()) == FIELDS
     assert (await ask(node, "/health/live")).status_code == 200
+
+
+def beside(node: Node) -> psycopg.Connection[Any]:
+    """Connect to a node's PostgreSQL, beside the node."""
+    address = node.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(address, autocommit=True)
+
+
+@contextmanager
+def without_writes(node: Node) -> Iterator[None]:
+    """Let a database be read only: a file that another process holds, a server that is a standby."""
+    if node.database.is_sqlite:
+        with closing(sqlite3.connect(str(node.database.url.database), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+        return
+    change = f'ALTER DATABASE "{node.database.url.database}" {{}} default_transaction_read_only'
+    with beside(node) as connection:
+        connection.execute(f"{change.format('SET')} = on".encode())
+        connection.execute(f"SELECT pg_terminate_backend(pid) {BACKENDS}".encode())
+        try:
+            yield
+        finally:
+            connection.execute(change.format("RESET").encode())
+            connection.execute(f"SELECT pg_terminate_backend(pid) {BACKENDS}".encode())
+
+
+def parent_of(process: int) -> int:
+    """Return the process that started another."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+async def test_a_database_that_takes_no_writes_is_not_ready_though_it_can_be_read(node: Node) -> None:
+    assert (await ask(node, "/health/ready")).json()["writes"] is True
+    with without_writes(node):
+        refused = await ask(node, "/health/ready")
+        told = refused.json()
+        assert (refused.status_code, told["database"], told["writes"]) == (503, True, False)
+        assert int(refused.headers["retry-after"]) > 0
+    assert (await ask(node, "/health/ready")).status_code == 200
+
+
+async def test_who_asks_often_does_not_make_the_node_write_often(node: Node) -> None:
+    trial = WriteTrial(node)
+    assert await trial.succeeds()
+    node.database.write_now(retention.forget, TRIED_AT)
+    assert await trial.succeeds()
+    assert node.database.read_now(retention.recall, TRIED_AT) is None
+    assert await WriteTrial(node).succeeds()
+    assert node.database.read_now(retention.recall, TRIED_AT) is not None
+
+
+@on_postgresql
+async def test_a_database_that_hangs_does_not_make_the_answer_hang(node: Node) -> None:
+    assert (await ask(node, "/health/ready")).status_code == 200
+    with beside(node) as connection:
+        backends = [row[0] for row in connection.execute(f"SELECT pid {BACKENDS}".encode())]
+        halted = [parent_of(backends[0]), *backends]  # the server itself too: it would answer who connects anew
+        try:
+            for process in halted:
+                os.kill(process, signal.SIGSTOP)
+            async with asyncio.timeout(60):  # only for a test that fails: that one would wait for ever
+                hanging = await ask(node, "/health/ready")
+            assert (hanging.status_code, hanging.json()["database"], hanging.json()["writes"]) == (503, False, False)
+            assert (await ask(node, "/health/live")).status_code == 200
+        finally:
+            for process in halted:
+                os.kill(process, signal.SIGCONT)
+    assert (await ask(node, "/health/ready")).status_code == 200
 
 
 @on_sqlite

@@ -19,7 +19,7 @@ from groups.views import ANYONE, Page, Viewer
 from privacy.errors import PublicError
 from privacy.unit_of_work import UnitOfWork
 from web.context import WebContext
-from web.errors import status_of
+from web.errors import headers_of, status_of
 from web.mastodon.entities import Site, validation_error
 from web.mastodon.limits import ANONYMOUS, SIGNED_IN, Allowance, Buckets, Rate
 from web.mastodon.pagination import BOUNDS, Limit, links
@@ -172,7 +172,8 @@ class Frame:
         except Refused as refusal:
             return reply({"error": refusal.sentence}, refusal.status, {**told, **refusal.headers})
         except PublicError as error:
-            return reply(error_body(error), status_of(error), told)
+            status = status_of(error)
+            return reply(error_body(error), status, {**told, **headers_of(status)})
         if isinstance(answer, Response):
             answer.headers.update(told)
             return answer

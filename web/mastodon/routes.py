@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from privacy.errors import PublicError
 from web.attempts import Attempts
 from web.context import WebContext
-from web.errors import status_of
+from web.errors import headers_of, status_of
 from web.mastodon import (
     accounts,
     apps,
@@ -28,7 +28,7 @@ from web.mastodon import (
 )
 from web.mastodon.calls import Frame, Method, Who
 from web.mastodon.limits import Buckets
-from web.visitors import Visitor, visitor
+from web.visitors import Visitor, stranger, visitor
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 METHODS: tuple[Method, ...] = (
@@ -75,13 +75,15 @@ def page(
     """Return the endpoint of a page that is handed the visitor; a refusal is told on a page."""
 
     async def endpoint(request: Request) -> Response:
-        guest = await visitor(request, context, attempts)
+        guest = stranger(request, context, attempts)
         try:
+            guest = await visitor(request, context, attempts)
             return await handler(guest)
         except PublicError as error:
-            heading = guest.say("This cannot be done")
-            return guest.page(
-                "error.html", heading, {"heading": heading, "lines": [guest.say(error.public)]}, status=status_of(error)
-            )
+            heading, status = guest.say("This cannot be done"), status_of(error)
+            values = {"heading": heading, "lines": [guest.say(error.public)]}
+            response = guest.page("error.html", heading, values, status=status)
+            response.headers.update(headers_of(status))
+            return response
 
     return endpoint

@@ -12,7 +12,7 @@ from activitypub.documents import wants_activity
 from privacy.errors import PublicError
 from web.attempts import Attempts
 from web.context import WebContext
-from web.errors import status_of
+from web.errors import headers_of, status_of
 from web.visitors import Visitor, stranger, visitor
 
 Handler = Callable[[Visitor], Awaitable[Response]]
@@ -21,6 +21,8 @@ Handler = Callable[[Visitor], Awaitable[Response]]
 class Needs(Enum):
     """What a page asks of who opens it."""
 
+    NOBODY = "nobody"
+    """Not even to know who asks: it works without a database."""
     NOTHING = "nothing"
     VISIT = "visit"
     """To be signed in, under any name or none yet."""
@@ -69,8 +71,11 @@ class Pages:
         """Return the route of a page whose handler is handed the visitor."""
 
         async def endpoint(request: Request) -> Response:
-            asking = await visitor(request, self._context, self._attempts)
+            asking = self.stranger(request)
             try:
+                if needs is Needs.NOBODY:
+                    return await handler(asking)
+                asking = await visitor(request, self._context, self._attempts)
                 if needs is not Needs.NOTHING and not asking.signed_in:
                     return asking.to_sign_in()
                 if needs is Needs.NAME and asking.me is None:
@@ -117,7 +122,9 @@ def error_page(asking: Visitor, status: int, lines: Sequence[str]) -> Response:
     """Return a page about an error, in words that say what to do next."""
     heading = HEADINGS.get(status, HEADINGS[500])
     values = {"heading": asking.say(heading), "lines": [asking.say(line) for line in lines]}
-    return asking.page("error.html", asking.say(heading), values, status=status)
+    response = asking.page("error.html", asking.say(heading), values, status=status)
+    response.headers.update(headers_of(status))
+    return response
 
 
 HEADINGS = {

@@ -1,8 +1,10 @@
 """The first page, what the site says of itself, and the quick way out."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
@@ -10,7 +12,8 @@ from groups.places import groups_of, groups_to_join, requests_of, standing_of
 from groups.policy import Act, may
 from groups.timelines import group_timeline
 from groups.views import ANYONE, GroupView, MembershipView, Page, PostView, Viewer
-from privacy.unit_of_work import UnitOfWork
+from privacy.errors import DatabaseUnavailable
+from privacy.unit_of_work import Database, UnitOfWork
 from web.middleware import CLEAR_BROWSER
 from web.pages.framing import Needs, Pages
 from web.pages.presenting import group_card, line
@@ -38,7 +41,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         pages.route("/", home, needs=Needs.NOTHING),
         pages.route("/about", about, needs=Needs.NOTHING),
         pages.route("/privacy", privacy, needs=Needs.NOTHING),
-        pages.route("/x", leave_site, needs=Needs.NOTHING),
+        pages.route("/x", leave_site, needs=Needs.NOBODY),
     ]
 
 
@@ -75,18 +78,26 @@ async def privacy(asking: Visitor) -> Response:
 async def leave_site(asking: Visitor) -> Response:
     """End the visit and open a page that says nothing of this one (privacy reference §10.8).
 
-    It is a plain link, so that it works at once and without scripts; another site that links here ends nothing.
+    It is a plain link, so that it works at once and without scripts; another site that links here ends nothing. The
+    database is asked after the answer, so that nobody has to wait for it, nor finds it missing.
     """
     response = RedirectResponse(NEUTRAL_PAGE, 303)
     headers = asking.request.headers
     prefetched = "prefetch" in (headers.get("sec-purpose") or headers.get("purpose") or "")
     if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"} or prefetched:
         return response
-    if asking.presence is not None:
-        await asking.context.database.write(close_session, asking.presence.visit.token)
+    token = asking.cookies.read(asking.request, asking.cookies.session)
+    if token is not None:
+        response.background = BackgroundTask(end_visit, asking.context.database, token)
     asking.cookies.drop_all(response)
     response.headers["Clear-Site-Data"] = CLEAR_BROWSER
     return response
+
+
+async def end_visit(database: Database, token: str) -> None:
+    """End a visit whose browser has left; where that cannot be done the visit runs out by itself."""
+    with suppress(DatabaseUnavailable):
+        await database.write(close_session, token)
 
 
 def registration_words(asking: Visitor) -> str:
