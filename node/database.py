@@ -93,6 +93,7 @@ class _Writer(_Thread):
         except BaseException as error:  # noqa: BLE001 - the keyring or a savepoint failed: every caller hears of it
             self.disconnect()
             again = []
+            self._note(trouble(error))
             for job in batch:
                 job.fail(_translated(error, trouble(error)))
         for job in again:
@@ -149,6 +150,7 @@ class _Writer(_Thread):
 
     def _failed(self, connection: Connection, uow: UnitOfWork, job: Job, error: BaseException, *, alone: bool) -> bool:
         kind = trouble(error)
+        self._note(kind)
         job.fail(_translated(error, kind))
         closed = _let_go(uow)
         if kind in (Trouble.LOST, Trouble.AGAIN):
@@ -171,11 +173,17 @@ class _Writer(_Thread):
             self.disconnect()
 
     def _unavailable(self, jobs: Sequence[Job], error: DBAPIError) -> Sequence[Job]:
-        if trouble(error) is Trouble.LOST:
+        kind = trouble(error)
+        self._note(kind)
+        if kind is Trouble.LOST:
             self.disconnect()
         for job in jobs:
-            job.fail(_translated(error, trouble(error)))
+            job.fail(_translated(error, kind))
         return ()
+
+    def _note(self, kind: Trouble) -> None:
+        if kind is Trouble.UNAVAILABLE:
+            self.database.refusals += 1
 
 
 class _Reader(_Thread):
@@ -220,6 +228,8 @@ class ThreadedDatabase:
         self.is_sqlite = is_sqlite(url)
         count, most = (1, SQLITE_BATCH) if self.is_sqlite else (POSTGRESQL_THREADS, POSTGRESQL_BATCH)
         self._closed = threading.Event()
+        self.refusals = 0
+        """How often the database or the keyring took a write not at all; whoever looks after the node is told."""
         self._writing, self._reading = JobQueue(), JobQueue()
         writing, reading = writing_engine(url), reading_engine(url)
         self._writers = [_Writer(f"writer-{i}", self, writing, self._writing, most) for i in range(count)]

@@ -82,16 +82,18 @@ def try_to_write(uow: UnitOfWork) -> bool:
 
 
 class WriteTrial:
-    """Tells whether the database takes writes, by a write every few seconds at most."""
+    """Tells whether the database takes writes: by one of its own, every few seconds or after any that was refused."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._good_until = 0.0
+        self._good_until, self._refusals = 0.0, 0
 
     async def succeeds(self) -> bool:
         """Write, unless that was done a moment ago."""
-        if monotonic_seconds() < self._good_until:
+        refusals = self._node.database.refusals
+        if monotonic_seconds() < self._good_until and refusals == self._refusals:
             return True
+        self._refusals = refusals
         done = await patiently(self._node.database.write(try_to_write))
         self._good_until = monotonic_seconds() + TRIED_FOR_SECONDS if done else 0.0
         return bool(done)

@@ -141,6 +141,11 @@ class ServedNode:
             own["KINFOLD_DATABASE_URL"] = self._database_url
         return inherited | own | self._settings
 
+    @property
+    def process_id(self) -> int:
+        """The process that serves."""
+        return self._serving().pid
+
     def start(self) -> None:
         """Start serving, and return when the node says that it is ready."""
         arguments = ["serve", "--host", self.host, "--port", str(self.port), *self._serve_options]

@@ -1,6 +1,7 @@
 """Who asks for a page: signed in or not, under which name, in which language; and the answer, framed for them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from re import compile as pattern
@@ -14,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from groups.people import cards
 from groups.views import ANYONE, ActorCard, Viewer
 from privacy.accounts import personas_of
+from privacy.errors import DatabaseUnavailable
 from privacy.unit_of_work import UnitOfWork
 from web.attempts import Attempts
 from web.context import WebContext
@@ -150,8 +152,9 @@ async def visitor(request: Request, context: WebContext, attempts: Attempts | No
     chosen = chosen_persona(token, cookies.read(request, cookies.persona))
     found.presence = await context.database.read(presence_of, token, chosen)
     if found.presence is not None and needs_extending(found.presence.visit, found.now):
-        await context.database.write(extend_session, token)
-        found.was_extended = True
+        with suppress(DatabaseUnavailable):  # a full disk: what can be read is read, and the next page tries again
+            await context.database.write(extend_session, token)
+            found.was_extended = True
     return found
 
 

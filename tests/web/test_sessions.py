@@ -1,5 +1,7 @@
 """Sessions: what their cookies promise, what the row behind them holds, and how they end."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -183,3 +185,17 @@ def end_all(uow: UnitOfWork, account: str) -> None:
     found = accounts.account_named(uow, account)
     assert found is not None
     sessions.close_everything(uow, found.id, accounts.personas_of(uow, found.id))
+
+
+@pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
+def test_a_visit_that_cannot_be_put_off_is_read_on_all_the_same(place: Place, clock: MovableClock) -> None:
+    place.member("ada")
+    browser = place.signed_in("ada")
+    clock.move(sessions.IDLE * 0.2)
+    place.do(lambda uow: uow.connection.exec_driver_sql("PRAGMA busy_timeout = 1") and None)
+    with closing(sqlite3.connect(str(place.database.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = browser.request("GET", "/settings/names")
+        assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
+        other.execute("ROLLBACK")
+    assert "__Host-kinfold=" in browser.request("GET", "/settings/names").headers["set-cookie"]
