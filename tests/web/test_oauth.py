@@ -329,7 +329,7 @@ def test_an_app_that_is_not_known_is_told_to_the_person_alone(place: Place, ada:
     assert (answer.status_code, "location" in answer.headers) == (400, False)
 
 
-@pytest.mark.parametrize(
+ASKED_WRONGLY = pytest.mark.parametrize(
     ("changed", "error"),
     [
         ({"response_type": "token"}, "unsupported_response_type"),
@@ -342,15 +342,51 @@ def test_an_app_that_is_not_known_is_told_to_the_person_alone(place: Place, ada:
         ({"code_challenge": "A" * 42, "code_challenge_method": "S256"}, "invalid_request"),
         ({"code_challenge": "A" * 42 + "=", "code_challenge_method": "S256"}, "invalid_request"),
         ({"code_challenge_method": "S256"}, "invalid_request"),
+        ({"state": "s" * 1_001}, "invalid_request"),
     ],
 )
+
+
+@ASKED_WRONGLY
 def test_what_an_app_asks_wrongly_it_is_told_itself(
     place: Place, ada: Browser, changed: dict[str, str | None], error: str
 ) -> None:
     app = register(place)
     told = answered(ada.request("GET", app.address(**changed)), app)
-    assert (told["error"], told["state"], "code" in told) == (error, STATE, False)
+    state = (changed.get("state") or STATE)[:1_000]
+    assert (told["error"], told["state"], "code" in told) == (error, state, False)
     assert code_for(ada, app)
+
+
+@ASKED_WRONGLY
+def test_a_stranger_is_led_to_no_other_site_by_an_app_that_anybody_registered(
+    place: Place, changed: dict[str, str | None], error: str
+) -> None:
+    app, stranger = register(place), place.browser()
+    place.member("ada")
+    assert answered(place.signed_in("ada").request("GET", app.address(**changed)), app)["error"] == error
+    stale = place.browser()
+    stale.cookies["__Host-kinfold"] = "o" + "s" * 43
+    for browser in (stranger, stale):
+        answer = browser.request("GET", app.address(**changed), headers={"Sec-Fetch-Site": "cross-site"})
+        assert (answer.status_code, "location" in answer.headers) == (400, False)
+        assert "app.example" not in answer.text
+        assert browser.visit("/sign-in").status == 200
+
+
+def test_a_form_that_a_stranger_sends_leads_to_no_other_site(place: Place) -> None:
+    app, stranger = register(place), place.browser()
+    page = stranger.visit("/sign-in")
+    [token] = page.form().values["form_token"]
+    sent = dict(parse_qs(urlsplit(app.address()).query)) | {"form_token": [token]}
+    for decision, status, leads in (("refuse", 400, None), ("allow", 303, "/sign-in?")):
+        data = {name: value[0] for name, value in sent.items()} | {"decision": decision}
+        headers = {"Origin": stranger.base, "Sec-Fetch-Site": "same-origin"}
+        answer = stranger.request("POST", "/oauth/authorize", data=data, headers=headers)
+        assert answer.status_code == status
+        assert answer.headers.get("location", "").startswith(leads or "")
+        assert "app.example" not in answer.headers.get("location", "").partition("?")[0]
+        assert ("location" in answer.headers) == (leads is not None)
 
 
 def test_a_form_that_was_tampered_with_is_checked_like_an_address(place: Place, ada: Browser) -> None:

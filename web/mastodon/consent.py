@@ -1,6 +1,8 @@
 """The page on which a person lets an app act for exactly one of their names (client API reference §6 and §15.5).
 
-An address that was not registered is never redirected to; any other fault is told to the app (RFC 6749 §4.1.2.1).
+An address that was not registered is never redirected to. Any other fault is told to the app (RFC 6749 §4.1.2.1) once
+somebody is signed in, and before that to the person alone: anybody may register an app, and whoever follows a link to
+this node must not find themselves on another site (RFC 9700 §4.11.2).
 """
 
 from collections.abc import Mapping, Sequence
@@ -218,9 +220,10 @@ async def find(guest: Visitor, client_id: str) -> Application | None:
 
 
 def tell_app(guest: Visitor, refusal: RefusedToApp) -> Response:
-    """Send the person back to the app with an error; where there is no way back, show it."""
-    if refusal.asked.redirect_uri == OUT_OF_BAND:
-        values = {"heading": guest.say("The app was not let in"), "lines": [refusal.description]}
+    """Send the person back to the app with an error; a stranger, or where there is no way back, is shown it."""
+    if refusal.asked.redirect_uri == OUT_OF_BAND or not guest.signed_in:
+        lines = [refusal.description, guest.say("Please start again from the app.")]
+        values = {"heading": guest.say("The app was not let in"), "lines": lines}
         return guest.page("error.html", guest.say("The app was not let in"), values, status=400)
     return redirect(refusal.asked.answer(("error", refusal.error), ("error_description", refusal.description)))
 
