@@ -1,8 +1,16 @@
 """How often a password may be tried: for one name, for all names together, and never so that others are locked out."""
 
-import pytest
+from collections.abc import Callable
+from itertools import count
 
-from web.attempts import MAX_COUNTERS, SECONDS, TRIES_FOR_ONE_NAME, TRIES_IN_ALL, Attempts, TooManyTries
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from web.attempts import MAX_COUNTERS, OF_ADDRESS, OF_ADDRESS_FOR_NAME, OF_NAME, Attempts, TooManyTries
+
+LONGEST = max(limit.seconds for limit in (OF_ADDRESS, OF_ADDRESS_FOR_NAME, OF_NAME))
+HOUR = 3_600
 
 
 class Seconds:
@@ -15,77 +23,111 @@ class Seconds:
         return self.now
 
 
-def tries(attempts: Attempts, address: str, name: str, most: int = 10_000) -> int:
+def is_let(attempts: Attempts, address: str, name: str) -> bool:
+    """Try once, and tell whether it was let through."""
+    try:
+        attempts.count(address, name)
+    except TooManyTries:
+        return False
+    return True
+
+
+def tries(attempts: Attempts, who: Callable[[int], tuple[str, str]], most: int = 1_000) -> int:
     """Try until it is refused, and return how often it was not."""
-    for done in range(most):
-        try:
-            attempts.count(address, name)
-        except TooManyTries:
-            return done
-    return most
+    return next(number for number in count() if number == most or not is_let(attempts, *who(number)))
+
+
+def from_many(number: int) -> tuple[str, str]:
+    return f"198.51.100.{number}", "ada"
 
 
 def test_one_address_tries_one_name_a_few_times_however_it_is_written() -> None:
     attempts = Attempts(Seconds())
-    assert tries(attempts, "198.51.100.7", "ada") == TRIES_FOR_ONE_NAME
+    assert tries(attempts, lambda _: ("198.51.100.7", "ada")) == OF_ADDRESS_FOR_NAME.at_once
     for name in ("ada", "ADA", "Ada"):
-        with pytest.raises(TooManyTries):
+        with pytest.raises(TooManyTries) as refusal:
             attempts.count("198.51.100.7", name)
+        assert refusal.value.wait == OF_ADDRESS_FOR_NAME.seconds
+    assert is_let(attempts, "198.51.100.7", "ben")
+    assert is_let(attempts, "203.0.113.9", "ada")
 
 
-def test_the_owner_of_a_name_is_not_locked_out_by_who_guesses() -> None:
+def test_one_name_is_not_tried_without_end_from_many_addresses() -> None:
     attempts = Attempts(Seconds())
-    for number in range(50):
-        tries(attempts, f"198.51.100.{number}", "ada")
-    attempts.count("203.0.113.9", "ada")
+    assert tries(attempts, from_many) == OF_NAME.at_once
+    assert not is_let(attempts, "203.0.113.9", "ADA")
+    assert is_let(attempts, "203.0.113.9", "ben"), "another name is as before"
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody of this name", ""])
+def test_a_name_that_is_not_here_is_limited_like_any_other(name: str) -> None:
+    attempts = Attempts(Seconds())
+    assert tries(attempts, lambda number: (f"192.0.2.{number}", name)) == OF_NAME.at_once
 
 
 def test_one_address_cannot_go_through_all_names() -> None:
     attempts = Attempts(Seconds())
-    refused = None
-    for number in range(TRIES_IN_ALL + 1):
-        try:
-            attempts.count("198.51.100.7", f"name {number}")
-        except TooManyTries:
-            refused = number
-    assert refused == TRIES_IN_ALL
-    attempts.count("203.0.113.9", "name 1")
+    assert tries(attempts, lambda number: ("198.51.100.7", f"name {number}")) == OF_ADDRESS.at_once
+    assert is_let(attempts, "203.0.113.9", "name 1")
 
 
-def test_after_ten_minutes_it_may_be_tried_again() -> None:
+@pytest.mark.parametrize("is_one_address", [True, False])
+def test_whatever_strangers_did_the_owner_of_a_name_waits_half_a_minute_at_most(*, is_one_address: bool) -> None:
     seconds = Seconds()
     attempts = Attempts(seconds)
-    assert tries(attempts, "198.51.100.7", "ada") == TRIES_FOR_ONE_NAME
-    seconds.now += SECONDS - 1
-    with pytest.raises(TooManyTries):
-        attempts.count("198.51.100.7", "ada")
-    seconds.now += 1
-    attempts.count("198.51.100.7", "ada")
+    for number in range(5_000):
+        seconds.now += 0.1
+        is_let(attempts, "10.0.0.1" if is_one_address else f"192.0.2.{number}", "ada")
+    owner = "10.0.0.1" if is_one_address else "203.0.113.9"
+    seconds.now += LONGEST
+    assert is_let(attempts, owner, "ada"), "refused tries have not put it off"
 
 
-def test_a_right_password_forgives_the_name_and_not_the_address() -> None:
+def test_ordinary_visits_of_many_people_behind_one_address_use_nothing_up() -> None:
     attempts = Attempts(Seconds())
-    done = 0
-    while True:
-        try:
-            attempts.count("198.51.100.7", "ada")
-        except TooManyTries:
-            break
-        attempts.forgive("198.51.100.7", "ADA")
-        done += 1
-    assert done == TRIES_IN_ALL
+    for number in range(1_000):
+        attempts.count("10.0.0.1", f"name {number}")
+        attempts.forgive("10.0.0.1", f"name {number}")
+    assert is_let(attempts, "10.0.0.1", "ada")
+
+
+def test_a_right_password_forgives_the_name_and_only_itself_of_the_address() -> None:
+    attempts = Attempts(Seconds())
+    wrong = 0
+    while is_let(attempts, "198.51.100.7", f"name {wrong}"):
+        wrong += 1
+        if is_let(attempts, "198.51.100.7", "ada"):
+            attempts.forgive("198.51.100.7", "ADA")
+    assert wrong == OF_ADDRESS.at_once
+
+
+def test_a_right_password_of_the_owner_leaves_a_guesser_no_new_tries() -> None:
+    attempts = Attempts(Seconds())
+    for number in range(OF_NAME.at_once - 1):
+        attempts.count(*from_many(number))
+    attempts.count("203.0.113.9", "ada")
+    attempts.forgive("203.0.113.9", "ada")
+    assert tries(attempts, lambda number: (f"192.0.2.{number}", "ada")) == 1
+
+
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=200))
+def test_however_they_are_spread_no_more_tries_come_through_than_the_limit_says(pauses: list[float]) -> None:
+    seconds = Seconds()
+    attempts, let = Attempts(seconds), []
+    for number, pause in enumerate(pauses):
+        seconds.now += pause
+        if is_let(attempts, f"address {number}", "ada"):
+            let.append(seconds.now)
+    for first, moment in enumerate(let):
+        within = [other for other in let[first:] if other - moment < HOUR]
+        assert len(within) <= OF_NAME.at_once + (within[-1] - moment) / OF_NAME.seconds + 1e-6
 
 
 def test_what_is_kept_names_nobody_and_is_bounded() -> None:
     attempts = Attempts(Seconds())
     for number in range(MAX_COUNTERS):
-        attempts.count(f"address {number}", "ada")
-    kept = vars_of(attempts)
+        is_let(attempts, f"address {number}", f"ada {number}")
+    kept = list(attempts._full_at)
     assert len(kept) <= MAX_COUNTERS
     assert not any(b"ada" in key or b"address" in key for key in kept)
     assert "ada" not in repr(attempts)
-
-
-def vars_of(attempts: Attempts) -> list[bytes]:
-    """Return the keys of the counters."""
-    return list(attempts._tries)

@@ -213,9 +213,23 @@ def test_a_password_is_tried_ten_times_from_one_address_and_nobody_else_is_locke
     for _ in range(10):
         assert type_password(guesser, ada, "wrong").status_code == 422
     for password in ("wrong", PASSWORD):
-        assert type_password(guesser, "ADA", password).status_code == 429
+        refused = type_password(guesser, "ADA", password)
+        assert (refused.status_code, 0 < int(refused.headers["retry-after"]) <= 30) == (429, True)
     assert type_password(place.browser("203.0.113.9"), ada, PASSWORD).status_code == 303
     assert not is_in(guesser)
+
+
+def test_a_name_is_tried_only_so_often_from_all_addresses_together_whether_it_is_here_or_not(
+    place: Place, ada: str
+) -> None:
+    refusals = []
+    for name in (ada, "zoe"):
+        guessers = (place.browser(f"198.51.100.{number}") for number in range(100))
+        answers = [type_password(guesser, name, "wrong") for guesser in guessers]
+        refusals.append([answer.status_code for answer in answers].count(429))
+        assert answers[0].status_code == 422
+    assert all(number > 20 for number in refusals), refusals
+    assert place.browser("203.0.113.9").visit(place.do(link_for, ada)).status == 200, "a link opens all the same"
 
 
 def test_names_that_are_not_here_are_counted_alike(place: Place, ada: str) -> None:

@@ -1,5 +1,7 @@
 """Signing in with a password or a link, and signing out."""
 
+from math import ceil
+
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -47,7 +49,9 @@ async def sign_in(asking: Visitor) -> Response:
         asking.attempts.count(address, name)
         account_id = await _account_of(asking, name, password)
     except TooManyTries as error:
-        return _form(asking, onward, name, error.public, 429)
+        response = _form(asking, onward, name, error.public, 429)
+        response.headers["retry-after"] = str(ceil(error.wait))
+        return response
     except SignInRefused as error:
         return _form(asking, onward, name, error.public, 422)
     asking.attempts.forgive(address, name)
