@@ -12,6 +12,7 @@ from activitypub import endpoints
 from activitypub.inbox import finish_stragglers
 from node import health
 from node.faces import Faces, join_faces
+from node.proxies import UnnamedProxy
 from node.wiring import Node
 from node.worker import Worker
 from web import routes as faces_for_people
@@ -40,7 +41,7 @@ def create_app(node: Node, *, jobs: bool = True) -> ASGIApp:
     # What does not exist is said to be so: an inbox with another spelling is no second way in (S-121).
     app.router.redirect_slashes = False
     https = node.settings.base_url.startswith("https:")
-    return SecurityHeaders(CrossOrigin(TrailingSlash(app)), https=https)
+    return SecurityHeaders(CrossOrigin(TrailingSlash(UnnamedProxy(app))), https=https)
 
 
 class TrailingSlash:

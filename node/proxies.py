@@ -1,0 +1,32 @@
+"""Notices a proxy that the settings do not name: then all people seem to come from its address, and share one limit."""
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+
+class UnnamedProxy:
+    """ASGI middleware that says once that forwarded addresses come in and are not believed; of nobody in particular."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._said = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, after a look at the request."""
+        if not self._said and scope["type"] == "http" and is_unbelieved(scope):
+            self._said = True
+            log.warning("proxy.unnamed", setting="KINFOLD_TRUSTED_PROXIES", effect="all its users share one limit")
+        await self._app(scope, receive, send)
+
+
+def is_unbelieved(scope: Scope) -> bool:
+    """Tell whether a request names another sender than the one that the server believes in.
+
+    The server puts one of the addresses in the field in the place of the proxy's own, if it believes the proxy.
+    """
+    forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
+    client = scope.get("client")
+    return bool(forwarded.strip(", ")) and (client is None or client[0] not in forwarded)
