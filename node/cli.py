@@ -5,11 +5,16 @@ when that command is called, so that `kinfold token` does not pay for a web serv
 """
 
 import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import click
+
+from node.commands.showing import in_one_line
 
 COMMANDS: Final = {
     "init": ("node.commands.starting", "init", "Make a node, or a new sign-in link for its owner."),
@@ -23,6 +28,8 @@ COMMANDS: Final = {
     "retention": ("node.commands.retention", "retention", "End what has reached its end."),
 }
 """By name: the module, the command in it, and what it does in a few words."""
+BREAKS: Final = "\t\n\r"
+"""The control characters that a text on the command line may hold: those that part it into lines and columns."""
 
 
 class LateCommands(click.Group):
@@ -44,6 +51,38 @@ class LateCommands(click.Group):
         """Write the list of commands without loading any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, what) for name, (_, _, what) in COMMANDS.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse arguments that are no text, whichever command they are for, before anything of it is done."""
+        with usage_in_one_line():
+            check_texts(args, ctx)
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with usage_in_one_line():
+            return super().invoke(ctx)
+
+
+def check_texts(arguments: Sequence[str], ctx: click.Context) -> None:
+    """Raise UsageError for an argument that holds bytes that are not UTF-8, or control characters."""
+    for place, argument in enumerate(arguments, 1):
+        kinds = {unicodedata.category(character) for character in argument if character not in BREAKS}
+        if "Cs" in kinds:  # how Python hands on bytes that it cannot read
+            raise click.UsageError(f"argument {place} is not UTF-8 text: {argument}", ctx)
+        if "Cc" in kinds:
+            raise click.UsageError(f"argument {place} holds control characters: {argument}", ctx)
+
+
+@contextmanager
+def usage_in_one_line() -> Iterator[None]:
+    """Have click say what is wrong in one line, whatever was typed."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:  # its message is the help
+        raise
+    except click.UsageError as error:
+        raise click.UsageError(in_one_line(error.format_message()), error.ctx) from error
 
 
 @click.group(cls=LateCommands)

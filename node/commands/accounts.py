@@ -37,7 +37,7 @@ def account() -> None:
 @click.pass_obj
 def add(environ: Mapping[str, str], name: str, email: str | None, role: str, *, password_stdin: bool) -> None:
     """Make an account and one persona of that name."""
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    password = _typed_password() if password_stdin else None
     with opened(environ) as node:
         if password is not None:
             check_password(password, name)
@@ -115,6 +115,16 @@ def token(environ: Mapping[str, str], name: str, persona: str | None, scopes: st
     with opened(environ) as node:
         actor_id, acting_id = node.database.read_now(speaker, node, name, persona)
         click.echo(node.database.write_now(make_token, NewToken(actor_id, wanted, acting_id)))
+
+
+def _typed_password() -> str:
+    """Return the first line of standard input. Raises Refused for what is no text."""
+    try:
+        password = sys.stdin.readline().rstrip("\r\n")
+        password.encode()
+    except UnicodeError as error:
+        raise Refused("the password on standard input is not UTF-8 text") from error
+    return password
 
 
 def speaker(uow: UnitOfWork, node: Node, name: str, persona: str | None) -> tuple[int, int | None]:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from node.commands.showing import in_one_line
 from node.keys import check_mark, is_there
 from node.logs import set_up_logs
 from node.migrating import SchemaRefused, check_schema
@@ -27,7 +28,7 @@ class Refused(click.ClickException):
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - its base class asks for it
         """Print the one line."""
-        click.echo(f"kinfold: {self.format_message()}", err=True)
+        click.echo(f"kinfold: {in_one_line(self.format_message())}", err=True)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -12,6 +12,14 @@ from node.commands.durations import written
 
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON, for programs.")
 """The option of every command that lists or shows."""
+MOST_CHARACTERS: Final = 2_000
+"""Of one line that says what went wrong."""
+
+
+def in_one_line(text: str) -> str:
+    """Return what goes wrong in one line: what would break it, steer a terminal or turn its direction is escaped."""
+    told = text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in told)
 
 
 def tell(values: Mapping[str, Any], *, json_wanted: bool) -> None:

@@ -1,0 +1,175 @@
+"""Whatever stands on the command line, an operator gets an answer: one line that says why, and never a traceback.
+
+Commands run in this process, so that hundreds can be tried; `test_cli.py` runs the real program.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.cli import kinfold
+from node.logs import QUIET
+
+DOMAIN: Final = "127.0.0.1:8000"
+DONE, REFUSED, WRONG_USAGE = 0, 1, 2
+NO_TEXT: Final = ("\udcff", "\ud800", "\x00", "\x1b[31m", "\x7f", "\x85")
+"""What no argument may hold: bytes that are not UTF-8 come as lone surrogates, and the rest steers terminals."""
+STRANGE: Final = ("\n", "\r\n", "\t", "\u2028", "\u202e", "é" * 5_000, "9" * 5_000, "'", '"', "%", "@", "\\", "")
+HONEST: Final = {
+    "domain": DOMAIN, "title": "T", "owner": "owner", "email": "kim@mail.example", "role": "member", "persona": "owner",
+    "scopes": "read", "about": "why", "preset": "general", "audience": "none", "join": "open", "keep": "90d",
+    "handle": "owner", "uses": "1", "life": "1d", "level": "suspend", "host": "127.0.0.1", "port": "8000",
+    "workers": "1",
+}  # fmt: skip
+NAMES: Final = {"group": "grief", "domain": "far.example"}
+"""Whom a command is about, by the first word of it; all others are about an account."""
+
+
+class Shell:
+    """Somebody who types commands at a node's machine."""
+
+    def __init__(self, data: Path) -> None:
+        self.environ = {"KINFOLD_DEVELOPMENT": "1", "KINFOLD_DATA_DIR": str(data)}
+
+    def run(self, *arguments: str, stdin: str | bytes = "", **extra: str) -> Result:
+        """Run a command in this process."""
+        environ = self.environ | {f"KINFOLD_{name}": value for name, value in extra.items()}
+        return CliRunner().invoke(kinfold, arguments, input=stdin, obj=environ, prog_name="kinfold")
+
+    def do(self, *arguments: str, stdin: str | bytes = "", **extra: str) -> str:
+        """Run a command that succeeds, and return what it printed."""
+        ended = self.run(*arguments, stdin=stdin, **extra)
+        assert ended.exit_code == DONE, ended.output
+        return ended.stdout
+
+    def refused(self, *arguments: str, stdin: str | bytes = "", **extra: str) -> str:
+        """Run a command that is refused, and return the line that says why."""
+        ended = self.run(*arguments, stdin=stdin, **extra)
+        assert answer_of(ended) == REFUSED, ended.output
+        return ended.stderr.removeprefix("kinfold: ").rstrip("\n")
+
+
+def answer_of(ended: Result) -> int:
+    """Return the exit code of a command that ended as every command must."""
+    assert ended.exception is None or isinstance(ended.exception, SystemExit), repr(ended.exception)
+    lines = ended.stderr.splitlines()
+    if ended.exit_code == REFUSED:
+        assert (len(lines), ended.stdout) == (1, ""), ended.output
+        assert lines[0].startswith("kinfold: ")
+    elif ended.exit_code == WRONG_USAGE:
+        assert ended.stdout == ""
+        assert [line for line in lines if line.startswith("Error: ")] == [lines[-1]], ended.output
+        assert lines[0].startswith("Usage: kinfold")
+        assert all(line == "" or line.isprintable() for line in lines)
+    assert all(len(line) < 3_000 for line in lines)
+    return ended.exit_code
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A shell beside a node with a group; logs are put back afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    quiet = {name: logging.getLogger(name).level for name in QUIET}
+    made = Shell(tmp_path_factory.mktemp("shell") / "data")
+    made.do("init", "--domain", DOMAIN)
+    made.do("group", "add", "grief", "--title", "Grief")
+    yield made
+    root.handlers, root.level = handlers, level
+    for name, before in quiet.items():
+        logging.getLogger(name).setLevel(before)
+    structlog.reset_defaults()
+
+
+# ── every argument of every command ──────────────────────────────────────────────────────────────────────────────────
+
+
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that does something, by the words that call it."""
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from leaves(found, (*path, name))
+
+
+def calls(strange: str) -> Iterator[tuple[str, ...]]:
+    """Every command with one strange argument, all others honest; and strange words where there should be none."""
+    yield (strange,)
+    yield (f"--{strange}",)
+    yield ("group", strange)
+    for path, command in leaves(kinfold):
+        for chosen in command.params:
+            if isinstance(chosen, click.Argument) or not getattr(chosen, "is_flag", False):
+                yield call(path, command.params, {str(chosen.name): strange})
+        yield (*path, f"--{strange}", *call(path, command.params, {})[len(path) :])
+        yield (*call(path, command.params, {}), strange, strange)
+
+
+def call(path: tuple[str, ...], params: Sequence[click.Parameter], strange: dict[str, str]) -> tuple[str, ...]:
+    """One call of a command: what must be said, and what is strange."""
+    words = list(path)
+    for param in params:
+        name = str(param.name)
+        value = strange.get(name, NAMES.get(path[0], "owner") if name == "name" else HONEST.get(name, ""))
+        if isinstance(param, click.Option) and (param.required or name in strange):
+            words += [] if param.is_flag else [param.opts[-1], value]
+    return (*words, "--", *(strange.get(str(p.name), NAMES.get(path[0], "owner") if p.name == "name" else "owner")
+                            for p in params if isinstance(p, click.Argument)))  # fmt: skip
+
+
+def test_the_calls_reach_every_command() -> None:
+    commands = {path for path, _ in leaves(kinfold)}
+    assert {("init",), ("group", "refuse"), ("domain", "set"), ("retention", "run"), ("token",)} <= commands
+    reached = {words[: len(path)] for words in calls("x") for path in commands if words[: len(path)] == path}
+    assert reached == commands
+
+
+@pytest.mark.parametrize("bad", NO_TEXT, ids=ascii)
+def test_an_argument_that_is_no_text_is_refused_by_every_command(shell: Shell, bad: str) -> None:
+    """Whichever it is, before anything is done: a name in a wrong encoding must not end in half a deed."""
+    before = shell.do("account", "list") + shell.do("group", "list") + shell.do("domain", "list")
+    for words in calls(f"a{bad}b"):
+        assert answer_of(shell.run(*words)) == WRONG_USAGE, words
+    assert shell.do("account", "list") + shell.do("group", "list") + shell.do("domain", "list") == before
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_typed_is_answered_in_one_line(shell: Shell, data: st.DataObject) -> None:
+    pieces = st.lists(st.one_of(st.sampled_from(STRANGE + NO_TEXT), st.text(max_size=4)), min_size=1, max_size=3)
+    words = data.draw(st.sampled_from(list(calls("".join(data.draw(pieces))))))
+    if words[0] not in {"serve", "jobs"}:  # which go on for ever where nothing is wrong with them
+        answer_of(shell.run(*words))
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=lambda text: ascii(text[:3]))
+def test_serving_is_refused_for_whatever_is_not_understood(shell: Shell, strange: str) -> None:
+    for words in calls(f"x{strange}"):
+        if words[0] in {"serve", "jobs"}:
+            assert answer_of(shell.run(*words)) != DONE, words
+
+
+def test_what_is_refused_is_named_on_the_line_so_that_nothing_can_be_forged(shell: Shell) -> None:
+    assert shell.refused("account", "link", "kim\nkinfold: done") == r"there is no account kim\nkinfold: done"
+    assert shell.refused("group", "show", "\u202eeno") == r"there is no group \u202eeno on this node"
+    wrong = shell.run("account", "add", "kim", "--role", "x\nError: y")
+    assert answer_of(wrong) == WRONG_USAGE
+    assert r"'x\\nError: y' is not one of" in wrong.stderr or r"'x\nError: y' is not one of" in wrong.stderr
+
+
+def test_a_password_that_is_no_text_is_refused(shell: Shell) -> None:
+    shell.do("account", "add", "nils", "--password-stdin", stdin="löng enough\n".encode())
+    assert "not UTF-8" in shell.refused("account", "add", "nova", "--password-stdin", stdin=b"long \xff enough\n")
+    assert "nova" not in shell.do("account", "list")
