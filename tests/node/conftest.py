@@ -1,14 +1,18 @@
-"""A node whose clock is moved by hand, for the tests of what it does by itself."""
+"""A node whose clock is moved by hand, for the tests of what it does by itself; and a shell beside another one."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from node.keys import make_keys
+from node.logs import QUIET
 from node.settings import load_settings
 from node.wiring import Node, build_node
 from tests.clock import MovableClock
+from tests.node.shell import DOMAIN, Shell
 
 
 @pytest.fixture
@@ -25,3 +29,19 @@ def node(database_address: str, tmp_path: Path, clock: MovableClock) -> Iterator
     built = build_node(settings, clock=clock)
     yield built
     built.close()
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A shell beside a node with a group; logs are put back afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    quiet = {name: logging.getLogger(name).level for name in QUIET}
+    made = Shell(tmp_path_factory.mktemp("shell") / "data")
+    made.do("init", "--domain", DOMAIN)
+    made.do("group", "add", "grief", "--title", "Grief")
+    yield made
+    root.handlers, root.level = handlers, level
+    for name, before in quiet.items():
+        logging.getLogger(name).setLevel(before)
+    structlog.reset_defaults()

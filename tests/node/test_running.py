@@ -1,25 +1,16 @@
-"""Whatever stands on the command line, an operator gets an answer: one line that says why, and never a traceback.
+"""Whatever stands on the command line, an operator gets an answer: one line that says why, and never a traceback."""
 
-Commands run in this process, so that hundreds can be tried; `test_cli.py` runs the real program.
-"""
-
-import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import click
 import pytest
-import structlog
-from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.cli import kinfold
-from node.logs import QUIET
+from tests.node.shell import DOMAIN, DONE, WRONG_USAGE, Shell, answer_of
 
-DOMAIN: Final = "127.0.0.1:8000"
-DONE, REFUSED, WRONG_USAGE = 0, 1, 2
 NO_TEXT: Final = ("\udcff", "\ud800", "\x00", "\x1b[31m", "\x7f", "\x85")
 """What no argument may hold: bytes that are not UTF-8 come as lone surrogates, and the rest steers terminals."""
 STRANGE: Final = ("\n", "\r\n", "\t", "\u2028", "\u202e", "é" * 5_000, "9" * 5_000, "'", '"', "%", "@", "\\", "")
@@ -31,62 +22,6 @@ HONEST: Final = {
 }  # fmt: skip
 NAMES: Final = {"group": "grief", "domain": "far.example"}
 """Whom a command is about, by the first word of it; all others are about an account."""
-
-
-class Shell:
-    """Somebody who types commands at a node's machine."""
-
-    def __init__(self, data: Path) -> None:
-        self.environ = {"KINFOLD_DEVELOPMENT": "1", "KINFOLD_DATA_DIR": str(data)}
-
-    def run(self, *arguments: str, stdin: str | bytes = "", **extra: str) -> Result:
-        """Run a command in this process."""
-        environ = self.environ | {f"KINFOLD_{name}": value for name, value in extra.items()}
-        return CliRunner().invoke(kinfold, arguments, input=stdin, obj=environ, prog_name="kinfold")
-
-    def do(self, *arguments: str, stdin: str | bytes = "", **extra: str) -> str:
-        """Run a command that succeeds, and return what it printed."""
-        ended = self.run(*arguments, stdin=stdin, **extra)
-        assert ended.exit_code == DONE, ended.output
-        return ended.stdout
-
-    def refused(self, *arguments: str, stdin: str | bytes = "", **extra: str) -> str:
-        """Run a command that is refused, and return the line that says why."""
-        ended = self.run(*arguments, stdin=stdin, **extra)
-        assert answer_of(ended) == REFUSED, ended.output
-        return ended.stderr.removeprefix("kinfold: ").rstrip("\n")
-
-
-def answer_of(ended: Result) -> int:
-    """Return the exit code of a command that ended as every command must."""
-    assert ended.exception is None or isinstance(ended.exception, SystemExit), repr(ended.exception)
-    lines = ended.stderr.splitlines()
-    if ended.exit_code == REFUSED:
-        assert (len(lines), ended.stdout) == (1, ""), ended.output
-        assert lines[0].startswith("kinfold: ")
-    elif ended.exit_code == WRONG_USAGE:
-        assert ended.stdout == ""
-        assert [line for line in lines if line.startswith("Error: ")] == [lines[-1]], ended.output
-        assert lines[0].startswith("Usage: kinfold")
-        assert all(line == "" or line.isprintable() for line in lines)
-    assert all(len(line) < 3_000 for line in lines)
-    return ended.exit_code
-
-
-@pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """A shell beside a node with a group; logs are put back afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    quiet = {name: logging.getLogger(name).level for name in QUIET}
-    made = Shell(tmp_path_factory.mktemp("shell") / "data")
-    made.do("init", "--domain", DOMAIN)
-    made.do("group", "add", "grief", "--title", "Grief")
-    yield made
-    root.handlers, root.level = handlers, level
-    for name, before in quiet.items():
-        logging.getLogger(name).setLevel(before)
-    structlog.reset_defaults()
 
 
 # ── every argument of every command ──────────────────────────────────────────────────────────────────────────────────
