@@ -1,7 +1,8 @@
 """Making a node, and having it serve: init, serve, jobs, migrate."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from node.commands.founding import found
 from node.commands.running import Refused, has_tables, opened, read_settings
 from node.engines import database_url
 from node.keys import check_mark, make_keys, mark
+from node.locking import JOBS, SERVING, HeldAlready, held
 from node.migrating import migrate, revision_of
 from node.settings import NODE_FILE, Settings, is_loopback
 from node.wiring import Node
@@ -28,6 +30,12 @@ from web.registration import NewMember, register_member
 DEFAULT_PORT: Final = 8000
 DEFAULT_HOST: Final = "127.0.0.1"
 WELCOME: Final = "welcome"
+ONLY_ONE: Final = {
+    SERVING: "this node is served already, and SQLite is served by one process: end that one first, or set "
+    "KINFOLD_DATABASE_URL to PostgreSQL",
+    JOBS: "another process runs the background loops already: end it first, or use serve --no-jobs beside kinfold jobs",
+}
+"""Why a second process is refused, by the lock that the first one holds."""
 WELCOME_ABOUT: Final = (
     "Say hello, try things out, ask how something works. What is written here is seen by the members of this group "
     "only, and ends after 90 days."
@@ -82,7 +90,7 @@ def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_
 
     settings = read_settings(environ)
     _check_serving(settings, host, workers)
-    with opened(environ, checked=False) as node:
+    with opened(environ, checked=False) as node, _alone(settings, SERVING, *(() if no_jobs else (JOBS,))):
         _check_tables(node)
         check_mark(node.database)
         _check_made(node)
@@ -104,7 +112,7 @@ def jobs(environ: Mapping[str, str]) -> None:
     """Run the background loops alone: beside kinfold serve --no-jobs."""
     from node.serving import run_jobs  # noqa: PLC0415 - heavy, and only for this command
 
-    with opened(environ) as node:
+    with opened(environ) as node, _alone(node.settings, JOBS):
         _check_made(node)
         run_jobs(node)
 
@@ -194,6 +202,18 @@ def _make_welcome_group(node: Node, owner: AccountView) -> None:
 
 
 # ── parts of serve ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def _alone(settings: Settings, *locks: str) -> Iterator[None]:
+    """Be the only process that does something on an SQLite node; PostgreSQL has room for many. Raises Refused."""
+    with ExitStack() as stack:
+        for name in locks if settings.on_sqlite else ():
+            try:
+                stack.enter_context(held(settings.data_dir / name))
+            except HeldAlready as error:
+                raise Refused(ONLY_ONE[name]) from error
+        yield
 
 
 def _check_serving(settings: Settings, host: str, workers: int) -> None:

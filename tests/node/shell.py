@@ -15,6 +15,7 @@ class Shell:
     """Somebody who types commands at a node's machine."""
 
     def __init__(self, data: Path) -> None:
+        self.data = data
         self.environ = {"KINFOLD_DEVELOPMENT": "1", "KINFOLD_DATA_DIR": str(data)}
 
     def run(self, *arguments: str, stdin: str | bytes = "", **extra: str) -> Result:
