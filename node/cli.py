@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 
 from node.commands.showing import in_one_line
+from node.reasons import sentence
 
 COMMANDS: Final = {
     "init": ("node.commands.starting", "init", "Make a node, or a new sign-in link for its owner."),
@@ -59,9 +60,16 @@ class LateCommands(click.Group):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        with usage_in_one_line():
-            return super().invoke(ctx)
+        """Run a command; what the operating system refuses, unforeseen where it happened, is told here."""
+        try:
+            with usage_in_one_line():
+                return super().invoke(ctx)
+        except BrokenPipeError:  # who reads our output went away, which click ends in silence
+            raise
+        except OSError as error:
+            from node.commands.running import Refused  # noqa: PLC0415 - heavy, and loaded by whatever failed
+
+            raise Refused(sentence(error)) from error
 
 
 def check_texts(arguments: Sequence[str], ctx: click.Context) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import signal
 import socket
@@ -13,10 +14,12 @@ import click
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from node.app import create_app, end_faces
 from node.faces import join_faces
 from node.logs import set_up_logs
+from node.reasons import sentence
 from node.settings import Settings, settings_of_process
 from node.wiring import Node, build_node
 from node.worker import LAST_WORK_SECONDS, Worker
@@ -28,10 +31,11 @@ COLLECTED_AFTER: Final = (20_000, 20, 20)
 KEEP_ALIVE_SECONDS: Final = 75
 MOST_AT_ONCE: Final = 2_000
 ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class CannotListen(Exception):
-    """The address is taken, or not ours."""
+    """The address is taken or not ours, or the application did not start; said in a sentence."""
 
 
 class Announcing(uvicorn.Server):
@@ -69,21 +73,70 @@ def tune_interpreter() -> None:
 
 def serve_here(node: Node, host: str, port: int, *, jobs: bool) -> None:
     """Serve a node in this process until it is told to end. Raises CannotListen."""
+    sockets = bound(host, port)
     tune_interpreter()
     config = uvicorn.Config(create_app(node, jobs=jobs), host=host, port=port, **_options(node.settings))
     server = Announcing(config, lambda: click.echo(f"{node.settings.title} is ready: {node.uris.base_url}"))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(server.serve())
-    except SystemExit as end:  # uvicorn's way of saying that the port is not to be had
-        raise CannotListen(f"cannot listen on {host} port {port}: is something else there already?") from end
+            runner.run(server.serve(sockets))
+    except SystemExit as end:  # uvicorn's way of saying that the application did not start
+        raise CannotListen("the node could not be started: the log above says why") from end
 
 
 def serve_with_workers(settings: Settings, host: str, port: int, workers: int, *, jobs: bool) -> None:
-    """Serve with several processes, each of which builds the node anew from the settings."""
+    """Serve with several processes, each of which builds the node anew from the settings. Raises CannotListen."""
     made = "served_with_jobs" if jobs else "served"
+    sockets = bound(host, port)
     click.echo(f"{settings.title} starts {workers} processes: {settings.base_url}")
-    uvicorn.run(f"node.serving:{made}", factory=True, workers=workers, host=host, port=port, **_options(settings))
+    config = uvicorn.Config(
+        f"node.serving:{made}", factory=True, workers=workers, host=host, port=port, **_options(settings)
+    )
+    Multiprocess(config, sockets=sockets).run()
+
+
+def bound(host: str, port: int) -> list[socket.socket]:
+    """Return a socket for each address of a host, taken but not yet listening. Raises CannotListen.
+
+    Bound here, and not by uvicorn, so that nothing of the node has begun when the address is not to be had.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(f"cannot listen on {host}: it is no address of this machine") from error
+    sockets: list[socket.socket] = []
+    with contextlib.ExitStack() as unless_all:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
+                sockets.append(unless_all.enter_context(_bound(family, kind, protocol, address)))
+            except OSError as error:
+                if error.errno not in NOT_HERE:  # `localhost` may name an address of IPv6 where there is none
+                    raise CannotListen(f"cannot listen on {host} port {port}: {_why_not(error)}") from error
+        unless_all.pop_all()
+    if not sockets:
+        raise CannotListen(f"cannot listen on {host}: it is no address of this machine")
+    return sockets
+
+
+def _bound(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _why_not(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program listens there already: end it, or choose another --port"
+    if error.errno == errno.EACCES:
+        return "this user may not use that port: choose a --port above 1023, behind a proxy"
+    return sentence(error)
 
 
 def served() -> ASGIApp:

@@ -21,6 +21,7 @@ from activitypub.addresses import parse_private_peers
 from activitypub.errors import MalformedActivity
 from activitypub.origins import canonical_host
 from node.engines import database_url, is_sqlite
+from node.reasons import sentence
 
 PREFIX: Final = "KINFOLD_"
 SECRETS: Final = ("DATABASE_URL",)
@@ -170,8 +171,14 @@ class _Reader:
             if needed:
                 self.faults.append(f"{PREFIX}CONFIG names a file that is not there: {path}")
             return {}
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            self.faults.append(f"{path} cannot be read: {error}")
+        except OSError as error:
+            self.faults.append(sentence(error))
+            return {}
+        except UnicodeDecodeError:
+            self.faults.append(f"{path} cannot be read: it is not UTF-8 text")
+            return {}
+        except tomllib.TOMLDecodeError as error:
+            self.faults.append(f"{path} cannot be read: it is not TOML: {error}")
             return {}
         return {name.upper(): self._as_text(path, name, value) for name, value in table.items()}
 
@@ -198,8 +205,11 @@ class _Reader:
     def _secret_from(self, name: str, path: str) -> str:
         try:
             return Path(path).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            self.faults.append(f"{PREFIX}{name}: {error}")
+        except OSError as error:
+            self.faults.append(f"{PREFIX}{name}: {sentence(error)}")
+            return ""
+        except UnicodeDecodeError:
+            self.faults.append(f"{PREFIX}{name} is not UTF-8 text: {path}")
             return ""
 
     def _flag(self, name: str) -> bool:

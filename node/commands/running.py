@@ -11,13 +11,14 @@ from node.commands.showing import in_one_line
 from node.keys import check_mark, is_there
 from node.logs import set_up_logs
 from node.migrating import SchemaRefused, check_schema
+from node.reasons import sentence
 from node.settings import Settings, SettingsRefused, load_settings
 from node.wiring import Node, build_node
 from privacy.errors import DatabaseDamaged, DatabaseUnavailable, KeyringRefused, PublicError
 
 REFUSED: Final = 1
-DOES_NOT_FIT: Final = (SettingsRefused, SchemaRefused, KeyringRefused, OSError, sqlite3.Error)
-"""What is wrong with a node before it is opened; the last two: a directory or a keyring that cannot be used."""
+DOES_NOT_FIT: Final = (SettingsRefused, SchemaRefused, KeyringRefused, sqlite3.Error)
+"""What is wrong with a node before it is opened."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -52,6 +53,8 @@ def opened(environ: Mapping[str, str], *, checked: bool = True) -> Iterator[Node
         raise Refused(f"there is no node in {settings.data_dir} yet: run kinfold init --domain D first")
     try:
         node = build_node(settings)
+    except OSError as error:
+        raise Refused(sentence(error)) from error
     except DOES_NOT_FIT as error:
         raise Refused(str(error)) from error
     try:

@@ -19,6 +19,7 @@ from node.engines import database_url
 from node.keys import check_mark, make_keys, mark
 from node.locking import JOBS, SERVING, HeldAlready, held
 from node.migrating import migrate, revision_of
+from node.reasons import sentence
 from node.settings import NODE_FILE, Settings, is_loopback
 from node.wiring import Node
 from privacy.accounts import AccountView, account_named, list_accounts, make_sign_in_link
@@ -57,7 +58,9 @@ def init(
     _check_written(settings)
     try:
         make_keys(settings)
-    except (KeyringRefused, OSError) as error:
+    except OSError as error:
+        raise Refused(sentence(error)) from error
+    except KeyringRefused as error:
         raise Refused(str(error)) from error
     with opened({**environ, "KINFOLD_DOMAIN": domain}, checked=False) as node:
         _bring_up(node)
@@ -90,20 +93,20 @@ def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_
 
     settings = read_settings(environ)
     _check_serving(settings, host, workers)
-    with opened(environ, checked=False) as node, _alone(settings, SERVING, *(() if no_jobs else (JOBS,))):
-        _check_tables(node)
-        check_mark(node.database)
-        _check_made(node)
-        owner = node.database.read_now(owner_account, "owner") if with_link else None
-        if owner is not None:
-            _print_link(node, owner)
-        if workers == 1:
-            try:
+    try:
+        with opened(environ, checked=False) as node, _alone(settings, SERVING, *(() if no_jobs else (JOBS,))):
+            _check_tables(node)
+            check_mark(node.database)
+            _check_made(node)
+            owner = node.database.read_now(owner_account, "owner") if with_link else None
+            if owner is not None:
+                _print_link(node, owner)
+            if workers == 1:
                 serve_here(node, host, port, jobs=not no_jobs)
-            except CannotListen as error:
-                raise Refused(str(error)) from error
-    if workers > 1:
-        serve_with_workers(settings, host, port, workers, jobs=not no_jobs)
+        if workers > 1:
+            serve_with_workers(settings, host, port, workers, jobs=not no_jobs)
+    except CannotListen as error:
+        raise Refused(str(error)) from error
 
 
 @click.command()

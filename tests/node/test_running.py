@@ -1,6 +1,7 @@
 """Whatever stands on the command line, an operator gets an answer: one line that says why, and never a traceback."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import click
@@ -108,3 +109,32 @@ def test_a_password_that_is_no_text_is_refused(shell: Shell) -> None:
     shell.do("account", "add", "nils", "--password-stdin", stdin="löng enough\n".encode())
     assert "not UTF-8" in shell.refused("account", "add", "nova", "--password-stdin", stdin=b"long \xff enough\n")
     assert "nova" not in shell.do("account", "list")
+
+
+# ── what the operating system refuses ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_directories_that_cannot_be_are_told_without_numbers(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    through = "leads through a file"
+    for wrong, says in ((file, through), (file / "x", through), ("y" * 300, "longer than a file name")):
+        told = shell.refused("init", "--domain", DOMAIN, DATA_DIR=str(wrong))
+        assert says in told
+        assert "Errno" not in told
+    (shell.data / "node.toml").rename(tmp_path / "node.toml")
+    (shell.data / "node.toml").mkdir()
+    try:
+        assert "is a directory where a file should be" in shell.refused("account", "list", DOMAIN=DOMAIN)
+    finally:
+        (shell.data / "node.toml").rmdir()
+        (tmp_path / "node.toml").rename(shell.data / "node.toml")
+
+
+def test_what_was_not_foreseen_is_told_in_one_line_too(shell: Shell, tmp_path: Path) -> None:
+    """A lock that is a directory: nobody thought of it, and the operator reads of it all the same."""
+    (shell.data / "jobs.lock").mkdir()
+    try:
+        assert "jobs.lock is a directory where a file should be" in shell.refused("jobs")
+    finally:
+        (shell.data / "jobs.lock").rmdir()
