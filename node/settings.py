@@ -8,7 +8,9 @@ typing error, and is told as one; all faults are told at once.
 
 import ipaddress
 import os
+import ssl
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,11 @@ REGISTRATION_MODES: Final = ("invite", "open", "application", "closed")
 REGISTRATION_MODES_NOW: Final = ("invite", "closed")
 LOG_FORMATS: Final = ("json", "console")
 NODE_FILE: Final = "node.toml"
+MAX_TITLE_CHARACTERS: Final = 100
+NOT_IN_A_VALUE: Final = frozenset({"Cc", "Cs"})
+"""Control characters, and bytes that are not UTF-8."""
+TURNS: Final = frozenset("\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Breaks of lines and paragraphs, and marks of direction."""
 MEANINGS: Final[Mapping[str, str]] = {
     "DATA_DIR": "database, keyring and keys of the embedded node (default ./var)",
     "CONFIG": "a TOML file with settings, weaker than the environment",
@@ -150,7 +157,7 @@ class _Reader:
             data_dir=self.data_dir,
             domain=domain,
             base_url=self._base_url(domain),
-            title=self._values.get("TITLE") or "Kinfold",
+            title=self._title(),
             development=self.development,
             database_url=self._database_url(),
             keyring_dir=self._keyring_dir(),
@@ -197,7 +204,7 @@ class _Reader:
             if name.endswith("_FILE") and name.removesuffix("_FILE") in SECRETS:
                 self._values[name.removesuffix("_FILE")] = self._secret_from(name, value)
             elif name in MEANINGS:
-                self._values[name] = value.strip()
+                self._values[name] = self._one_line(name, value.strip())
             else:
                 where = f" in {source}" if source else ""
                 self.faults.append(f"{PREFIX}{name} is not a setting{where}")
@@ -211,6 +218,20 @@ class _Reader:
         except UnicodeDecodeError:
             self.faults.append(f"{PREFIX}{name} is not UTF-8 text: {path}")
             return ""
+
+    def _one_line(self, name: str, value: str) -> str:
+        if any(unicodedata.category(character) in NOT_IN_A_VALUE for character in value):
+            self.faults.append(f"{PREFIX}{name} is not one line of UTF-8 text")
+            return ""
+        return value
+
+    def _title(self) -> str:
+        value = self._values.get("TITLE") or "Kinfold"
+        if len(value) > MAX_TITLE_CHARACTERS:
+            self.faults.append(f"{PREFIX}TITLE is longer than {MAX_TITLE_CHARACTERS} characters")
+        if TURNS.intersection(value):
+            self.faults.append(f"{PREFIX}TITLE holds characters that break a line or turn its direction")
+        return value
 
     def _flag(self, name: str) -> bool:
         value = self._values.get(name, "")
@@ -291,8 +312,18 @@ class _Reader:
         value = self._values.get("CA_FILE")
         if not value:
             return None
-        if not Path(value).is_file():
-            self.faults.append(f"{PREFIX}CA_FILE is not there: {value}")
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cafile=value)
+            usable = context.cert_store_stats()["x509"] > 0
+        except ssl.SSLError:
+            usable = False
+        except OSError as error:
+            error.filename = value
+            self.faults.append(f"{PREFIX}CA_FILE: {sentence(error)}")
+            return None
+        if not usable:
+            self.faults.append(f"{PREFIX}CA_FILE holds no certificate in PEM: {value}")
         return Path(value)
 
     def _trusted_proxies(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Making a node, and having it serve: init, serve, jobs, migrate."""
 
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -54,7 +55,8 @@ def init(
     environ: Mapping[str, str], domain: str, title: str | None, owner: str, *, welcome: bool, no_link: bool
 ) -> None:
     """Make the data directory, the keys and the owner; safe to repeat. Prints a one-time sign-in link."""
-    settings = read_settings({**environ, "KINFOLD_DOMAIN": domain})
+    environ = {**environ, "KINFOLD_DOMAIN": domain, **({"KINFOLD_TITLE": title} if title else {})}
+    settings = read_settings(environ)
     _check_written(settings)
     try:
         make_keys(settings)
@@ -62,7 +64,7 @@ def init(
         raise Refused(sentence(error)) from error
     except KeyringRefused as error:
         raise Refused(str(error)) from error
-    with opened({**environ, "KINFOLD_DOMAIN": domain}, checked=False) as node:
+    with opened(environ, checked=False) as node:
         _bring_up(node)
         node.database.write_now(mark)
         keys = make_key_pair() if node.database.read_now(actor_by_uri, node.uris.instance_actor) is None else None
@@ -167,7 +169,7 @@ def _write_down(settings: Settings, title: str | None) -> None:
 
 
 def _quoted(text: str) -> str:
-    plain = "".join(character for character in text if character.isprintable())
+    plain = "".join(character for character in text if unicodedata.category(character) != "Cc")
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

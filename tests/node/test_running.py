@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.cli import kinfold
+from node.settings import load_settings
 from tests.node.shell import DOMAIN, DONE, WRONG_USAGE, Shell, answer_of
 
 NO_TEXT: Final = ("\udcff", "\ud800", "\x00", "\x1b[31m", "\x7f", "\x85")
@@ -109,6 +110,16 @@ def test_a_password_that_is_no_text_is_refused(shell: Shell) -> None:
     shell.do("account", "add", "nils", "--password-stdin", stdin="löng enough\n".encode())
     assert "not UTF-8" in shell.refused("account", "add", "nova", "--password-stdin", stdin=b"long \xff enough\n")
     assert "nova" not in shell.do("account", "list")
+
+
+def test_a_title_is_kept_as_it_was_given_or_refused(shell: Shell, tmp_path: Path) -> None:
+    data = {"DATA_DIR": str(tmp_path / "data")}
+    for wrong in ("x" * 101, "two\nlines", "turned \u202eback"):
+        assert "KINFOLD_TITLE" in shell.refused("init", "--domain", DOMAIN, "--title", wrong, **data)
+    assert not (tmp_path / "data").exists(), "nothing was begun"
+    shell.do("init", "--domain", DOMAIN, "--title", "👩‍👧 zusammen", **data)
+    shell.do("init", "--domain", DOMAIN, **data)
+    assert load_settings({"KINFOLD_DATA_DIR": str(tmp_path / "data")}).title == "👩‍👧 zusammen"
 
 
 # ── what the operating system refuses ────────────────────────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +90,19 @@ def test_settings_without_effect_are_named(load: Load) -> None:
     assert found.without_effect == (f"{PREFIX}MEDIA_URL", f"{PREFIX}SMTP_URL")
 
 
+def test_a_title_may_be_long_and_of_any_writing(load: Load) -> None:
+    for title in ("x" * 100, "Rød grød 🌱", "👩‍👧 zusammen", "بيت", 'It\'s "A" \\ node'):
+        assert load.settings(TITLE=f"  {title}\n").title == title
+
+
+def test_a_file_of_certificates_is_a_root_of_trust(load: Load) -> None:
+    path = load.data_dir / "root.pem"
+    trustme.CA().cert_pem.write_to_path(path)
+    assert load.settings(CA_FILE=str(path)).ca_file == path
+    path.write_text("-----BEGIN CERTIFICATE-----\nnothing\n-----END CERTIFICATE-----\n")
+    assert "holds no certificate" in load.faults(CA_FILE=str(path))[0]
+
+
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -116,7 +130,15 @@ def test_settings_without_effect_are_named(load: Load) -> None:
         ({"LOG_FORMAT": "xml"}, ["LOG_FORMAT is one of json, console"]),
         ({"TRUSTED_PROXIES": "10.0.0.1, proxy"}, ["TRUSTED_PROXIES: 'proxy'"]),
         ({"TRUSTED_PROXIES": "10.0.0.1/8"}, ["TRUSTED_PROXIES"]),
-        ({"CA_FILE": "/no/such/file"}, ["CA_FILE is not there"]),
+        ({"CA_FILE": "/no/such/file"}, ["CA_FILE: /no/such/file is not there"]),
+        ({"CA_FILE": "/"}, ["CA_FILE"]),
+        ({"CA_FILE": __file__}, ["CA_FILE holds no certificate"]),
+        ({"TITLE": "x" * 101}, ["TITLE is longer than 100 characters"]),
+        ({"TITLE": "A\nnode"}, ["TITLE is not one line"]),
+        ({"TITLE": "A\x1b[31m node"}, ["TITLE is not one line"]),
+        ({"TITLE": "A \udcff node"}, ["TITLE is not one line of UTF-8 text"]),
+        ({"TITLE": "A \u202eedon"}, ["TITLE holds characters that"]),
+        ({"DATABASE_URL": "sqlite:////tmp/\udcff.db"}, ["DATABASE_URL is not one line"]),
         ({"CONFIG": "/no/such/file.toml"}, ["CONFIG names a file that is not there"]),
         ({"DATABASE_URL": "mysql://kin.example/kinfold"}, ["DATABASE_URL is not the address"]),
         ({"DATABASE_URL": "kinfold.db"}, ["DATABASE_URL is not the address"]),
