@@ -4,7 +4,6 @@ Whatever ends a post goes through here: its author, somebody who looks after the
 elsewhere.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -68,7 +67,6 @@ def hide(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
     ]
     uow.connection.execute(insert(SHRED_JOBS), jobs)
     _remember(uow, rows)
-    _uncount(uow, rows)
     ends = uow.now + LEDGER_KEPT_FOR
     uow.connection.execute(update(LEDGER).where(LEDGER.c.object_id.in_(ids)).values(ends_at=ends))
     uow.wake("retention")
@@ -117,7 +115,7 @@ def facts_of(row: Any) -> GroupFacts:
 
 def clean(uow: UnitOfWork, ids: Sequence[int]) -> None:
     """Empty the rows of posts whose keys are gone, and drop what hangs on them; safe to repeat."""
-    emptied = update(POSTS).where(POSTS.c.id.in_(ids)).values(body=None, state="shredded", replies_count=0)
+    emptied = update(POSTS).where(POSTS.c.id.in_(ids)).values(body=None, state="shredded")
     uow.connection.execute(emptied)
     for table, column in (
         (MENTIONS, MENTIONS.c.post_id),
@@ -167,16 +165,3 @@ def _remember(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
 def _write_tombstones(uow: UnitOfWork, values: list[dict[str, Any]]) -> None:
     dialect = postgresql if uow.dialect == "postgresql" else sqlite
     uow.connection.execute(dialect.insert(TOMBSTONES).on_conflict_do_nothing(), values)
-
-
-def _uncount(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
-    fewer: dict[int, int] = defaultdict(int)
-    for row in rows:
-        if row.parent_id is not None:
-            fewer[row.parent_id] += 1
-    by_count: dict[int, list[int]] = defaultdict(list)
-    for parent_id, count in fewer.items():
-        by_count[count].append(parent_id)
-    for count, parents in by_count.items():
-        lowered = update(POSTS).where(POSTS.c.id.in_(parents), POSTS.c.replies_count >= count)
-        uow.connection.execute(lowered.values(replies_count=POSTS.c.replies_count - count))

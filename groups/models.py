@@ -94,7 +94,6 @@ class Post(Record, SealedRow):
     edited_at: Mapped[datetime | None]
     remote_updated_at: Mapped[datetime | None]
     """The sender's `updated`, by which an older edit that comes late is known."""
-    replies_count: Mapped[int] = mapped_column(default=0)
 
 
 class Mention(Record):

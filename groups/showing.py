@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, literal, select, union_all
 
 from groups.models import Bookmark, Mention, Post, Reaction
 from groups.people import cards
 from groups.places import group_views
 from groups.views import ActorCard, GroupView, PostView, Viewer
+from groups.visibility import GROUPS, Onlooker, visible_to, written_for
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
 
@@ -57,6 +58,7 @@ class _Surroundings:
     cards: Mapping[int, ActorCard]
     groups: Mapping[int, GroupView]
     mentions: Mapping[int, Sequence[int]]
+    replies: Mapping[int, int]
     support: Mapping[int, int]
     supported: frozenset[int]
     bookmarked: frozenset[int]
@@ -108,7 +110,7 @@ def _surroundings(uow: UnitOfWork, viewer: Viewer, rows: Sequence[Row[Any]]) -> 
     ids = [row.id for row in rows]
     named = mentioned_in(uow, ids)
     people = {row.author_id for row in rows} | {actor for actors in named.values() for actor in actors}
-    counts = select(REACTIONS.c.post_id, func.count()).where(REACTIONS.c.post_id.in_(ids)).group_by(REACTIONS.c.post_id)
+    replies, support = _counts(uow, viewer, ids)
     mine = viewer.actor_id or 0
     supported = select(REACTIONS.c.post_id).where(REACTIONS.c.post_id.in_(ids), REACTIONS.c.actor_id == mine)
     bookmarked = select(BOOKMARKS.c.post_id).where(BOOKMARKS.c.post_id.in_(ids), BOOKMARKS.c.actor_id == mine)
@@ -116,10 +118,37 @@ def _surroundings(uow: UnitOfWork, viewer: Viewer, rows: Sequence[Row[Any]]) -> 
         cards=cards(uow, people),
         groups=group_views(uow, {row.group_id for row in rows}),
         mentions=named,
-        support={row[0]: row[1] for row in uow.connection.execute(counts)},
+        replies=replies,
+        support=support,
         supported=frozenset(uow.connection.execute(supported).scalars()) if viewer.actor_id else frozenset(),
         bookmarked=frozenset(uow.connection.execute(bookmarked).scalars()) if viewer.actor_id else frozenset(),
     )
+
+
+def _counts(uow: UnitOfWork, viewer: Viewer, ids: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return replies and signs of support by post, as far as the viewer may know of them, in one statement.
+
+    They are counted anew for each viewer: a number that is the same for all would tell of private answers, and tell
+    those who were shown out what goes on without them.
+    """
+    onlooker = Onlooker(viewer.actor_id)
+    in_groups = POSTS.join(GROUPS, GROUPS.c.id == POSTS.c.group_id)
+    answered = (
+        select(literal("reply").label("kind"), POSTS.c.parent_id, func.count())
+        .select_from(in_groups)
+        .where(POSTS.c.parent_id.in_(ids), visible_to(onlooker, uow.now))
+        .group_by(POSTS.c.parent_id)
+    )
+    supported = (
+        select(literal("support"), REACTIONS.c.post_id, func.count())
+        .select_from(in_groups.join(REACTIONS, REACTIONS.c.post_id == POSTS.c.id))
+        .where(REACTIONS.c.post_id.in_(ids), written_for(onlooker))
+        .group_by(REACTIONS.c.post_id)
+    )
+    found: dict[str, dict[int, int]] = {"reply": {}, "support": {}}
+    for kind, post_id, count in uow.connection.execute(union_all(answered, supported)):
+        found[kind][post_id] = count
+    return found["reply"], found["support"]
 
 
 def _view(viewer: Viewer, row: Row[Any], words: Words, around: _Surroundings) -> PostView:
@@ -146,7 +175,7 @@ def _view(viewer: Viewer, row: Row[Any], words: Words, around: _Surroundings) ->
         sensitive=words.sensitive,
         language=words.language,
         mentions=tuple(around.cards[i] for i in around.mentions.get(row.id, ()) if i in around.cards),
-        replies_count=row.replies_count,
+        replies_count=around.replies.get(row.id, 0),
         support_count=support if support >= COUNTS_SHOWN_FROM else 0,
         supported=row.id in around.supported,
         bookmarked=row.id in around.bookmarked,

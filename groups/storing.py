@@ -22,7 +22,7 @@ POSTS, MENTIONS = table_of(Post), table_of(Mention)
 _POST_COLUMNS = (
     "id", "uri", "group_id", "author_id", "thread_id", "parent_id", "parent_author_id", "parent_uri", "audience",
     "local", "state", "received_at", "expires_at", "remote_updated_at", "subject_id", "bucket", "slot", "revision",
-    "body", "replies_count",
+    "body",
 )  # fmt: skip
 _INSERT_POST = Prepared(insert(POSTS), _POST_COLUMNS)
 _INSERT_MENTION = Prepared(insert(MENTIONS), ("post_id", "actor_id"))
@@ -90,7 +90,7 @@ def next_post_id(uow: UnitOfWork, group_id: int) -> int:
 
 
 def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> StoredPost:
-    """Seal and insert a post, count it at its parent, and tell those whom it names or answers."""
+    """Seal and insert a post, and tell those whom it names or answers."""
     lock_group(uow, new.group_id)
     post_id = next_post_id(uow, new.group_id)
     kept_until = expires_at(RetentionPolicy(new.keep), uow.now)
@@ -114,9 +114,6 @@ def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> 
     _INSERT_POST.run(uow, _row(new, stored))
     for actor_id in new.mentioned:
         _INSERT_MENTION.run(uow, {"post_id": post_id, "actor_id": actor_id})
-    if new.parent is not None:
-        counted = update(POSTS).where(POSTS.c.id == new.parent.id)
-        uow.connection.execute(counted.values(replies_count=POSTS.c.replies_count + 1))
     _tell(uow, new, stored)
     return stored
 
@@ -174,7 +171,6 @@ def _row(new: PostToStore, stored: StoredPost) -> dict[str, Any]:
         "slot": stored.sealed.slot,
         "revision": 0,
         "body": stored.sealed.body,
-        "replies_count": 0,
     }
 
 

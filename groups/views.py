@@ -119,6 +119,7 @@ class PostView:
     language: str | None
     mentions: tuple[ActorCard, ...]
     replies_count: int
+    """How many answers to it this viewer may see."""
     support_count: int
     """Zero unless three or more people reacted (product decision 15)."""
     supported: bool

@@ -78,8 +78,16 @@ def visible_to(onlooker: Onlooker, now: datetime) -> ColumnElement[bool]:
     me = onlooker.actor_id
     named = exists().where(MENTIONS.c.post_id == POSTS.c.id, MENTIONS.c.actor_id == me)
     mine = or_(POSTS.c.author_id == me, and_(POSTS.c.audience == "direct", named))
-    belongs = or_(POSTS.c.group_id.in_(groups_of(me)), POSTS.c.group_id == me)
-    return and_(alive, or_(mine, _to_group(belongs)))
+    return and_(alive, or_(mine, _to_group(_belongs(me))))
+
+
+def written_for(onlooker: Onlooker) -> ColumnElement[bool]:
+    """Return whether a post that an actor here sees was written for it as for others, as a condition as above.
+
+    Whoever was shown out of a group still sees what it wrote there, but not what others make of that since.
+    """
+    belongs = false() if onlooker.actor_id is None else _belongs(onlooker.actor_id)
+    return or_(POSTS.c.audience == "direct", _to_group(belongs))
 
 
 def shared_with(onlooker: Onlooker) -> tuple[str, ...]:
@@ -98,6 +106,10 @@ def groups_of(actor_id: int) -> "ColumnElement[int]":
         )
         .scalar_subquery()
     )
+
+
+def _belongs(actor_id: int) -> ColumnElement[bool]:
+    return or_(POSTS.c.group_id.in_(groups_of(actor_id)), POSTS.c.group_id == actor_id)
 
 
 def _to_group(belongs: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -472,7 +472,6 @@ def _posts() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("edited_at", sa.BigInteger(), nullable=True),
         sa.Column("remote_updated_at", sa.BigInteger(), nullable=True),
-        sa.Column("replies_count", ID, nullable=False),
         sa.Column("subject_id", ID, nullable=False),
         sa.Column("bucket", sa.String(), nullable=False),
         sa.Column("slot", ID, nullable=False),

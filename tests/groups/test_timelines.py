@@ -1,7 +1,7 @@
 """Reading: pages that miss and repeat nothing, threads with gaps, and a fixed number of statements for any page."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event
 
 from groups import membership, reactions, timelines
-from groups.errors import NotFound
+from groups.errors import GroupsError, NotFound
 from groups.views import Page, PostView, Viewer
 from privacy.unit_of_work import UnitOfWork
 from tests.groups.house import House
@@ -201,6 +201,93 @@ def test_an_ended_thread_is_gone_at_its_moment(house: House) -> None:
     assert shape(house, ana, second) == ("", "")
     with pytest.raises(NotFound):
         shape(house, ana, first)
+
+
+# ── what is counted ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+PEOPLE = ("ana", "ben", "cara")
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("reply", "reply", "direct", "delete", "remove", "wait")),
+        st.integers(0, 2),
+        st.integers(0, 2),
+        st.integers(0, 40),
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+
+def counted(house: House, viewer: int | None, post_id: int) -> tuple[int, int] | None:
+    """Return the number of replies that is shown, and how many the conversation has; None for what is not shown."""
+    try:
+        found = house.ask(timelines.thread, Viewer(viewer), post_id)
+    except NotFound:
+        return None
+    alone = house.ask(timelines.post, Viewer(viewer), post_id)
+    assert alone.replies_count == found.post.replies_count
+    return alone.replies_count, len([one for one in found.descendants if one.parent_id == post_id])
+
+
+@pytest.mark.parametrize("audience", ["none", "public"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_everybody_is_told_as_many_replies_as_they_can_read(
+    house: House, audience: str, steps: list[tuple[str, int, int, int]]
+) -> None:
+    """Whatever was answered privately, deleted, ended, or written after somebody was shown out."""
+    number = len(house.names)
+    group = house.group(f"group_{number}", audience=audience, keep=timedelta(hours=3))
+    people = [house.person(f"{name}_{number}", group) for name in PEOPLE]
+    handles = [f"@{name}_{number}" for name in PEOPLE]
+    outsider = house.person(f"eve_{number}")
+    posts = [house.post(people[0], "begin", group_id=group)]
+    for what, who, whom, which in steps:
+        about = posts[which % len(posts)]
+        with suppress(GroupsError):
+            if what == "reply":
+                posts.append(house.post(people[who], "answer", parent_id=about.id))
+            elif what == "direct":
+                posts.append(house.post(people[who], f"{handles[whom]} hush", direct=True, parent_id=about.id))
+            elif what == "delete":
+                house.delete(about.author.id, about.id)
+            elif what == "remove":
+                house.do(membership.remove, house.uris, None, group, people[who])
+            else:
+                house.clock.move(timedelta(hours=1))
+    for viewer in (*people, outsider, group, None):
+        for post in posts:
+            told = counted(house, viewer, post.id)
+            assert told is None or told[0] == told[1]
+
+
+def test_a_number_tells_nothing_of_private_answers(house: House) -> None:
+    """Whoever is not named sees the number that there would be without them; those who are count theirs."""
+    group = house.group("grief")
+    ana, ben, cara = (house.person(name, group) for name in PEOPLE)
+    first = house.post(ana, "begin", group_id=group)
+    house.post(ben, "for all", parent_id=first.id)
+    assert counted(house, cara, first.id) == (1, 1)
+    house.post(ben, "@ana for you", direct=True, parent_id=first.id)
+    assert counted(house, cara, first.id) == (1, 1)
+    assert counted(house, ana, first.id) == (2, 2)
+
+
+def test_whoever_was_shown_out_is_told_no_numbers_of_the_group(house: House) -> None:
+    """Their own words they still see, but neither how often they are answered nor how many support them."""
+    group = house.group("grief")
+    ana, ben, *others = (house.person(f"person_{number}", group) for number in range(5))
+    post = house.post(ben, "my words", group_id=group)
+    house.post(ana, "an answer", parent_id=post.id)
+    for one in others:
+        house.do(reactions.react, house.uris, one, post.id)
+    before = house.ask(timelines.post, Viewer(ben), post.id)
+    assert (before.replies_count, before.support_count) == (1, 3)
+    house.do(membership.remove, house.uris, None, group, ben)
+    after = house.ask(timelines.post, Viewer(ben), post.id)
+    assert (after.replies_count, after.support_count) == (0, 0)
+    here = house.ask(timelines.post, Viewer(ana), post.id)
+    assert (here.replies_count, here.support_count) == (1, 3)
 
 
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -76,7 +76,7 @@ def add_posts(uow: UnitOfWork, posts: dict[int, PostFacts]) -> None:
             "id": post_id, "uri": f"https://kin.example/p/{post_id}", "group_id": facts.group_id,
             "author_id": facts.author_id, "thread_id": post_id, "audience": facts.audience, "local": True,
             "state": facts.state, "received_at": uow.now, "expires_at": facts.expires_at,
-            "subject_id": facts.author_id, "bucket": "none", "slot": 0, "revision": 0, "replies_count": 0,
+            "subject_id": facts.author_id, "bucket": "none", "slot": 0, "revision": 0,
         }
         for post_id, facts in posts.items()
     ]  # fmt: skip

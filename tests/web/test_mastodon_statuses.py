@@ -54,6 +54,23 @@ async def test_a_handle_of_a_group_one_is_not_in_posts_nothing(circle: Circle) -
     assert len(await circle.as_ben.told("GET", "/api/v1/timelines/home")) == 1
 
 
+async def test_the_number_of_replies_is_that_of_the_context(circle: Circle) -> None:
+    """A private answer is counted for those who can read it, in the status and in the timeline."""
+    cara = circle.world.database.write_now(make_persona, circle.world.uris, "cara")
+    circle.world.database.write_now(make_member, circle.group, cara)
+    first = await circle.as_ada.told("POST", "/api/v1/statuses", json={"group_id": str(circle.group), "status": "one"})
+    for sent in ({"status": "for all"}, {"status": "@ada hush", "visibility": "direct"}):
+        await circle.as_ben.told("POST", "/api/v1/statuses", json={**sent, "in_reply_to_id": first["id"]})
+    told = []
+    for app in (circle.as_ada, circle.as_ben, circle.world.client(cara)):
+        context = await app.told("GET", f"/api/v1/statuses/{first['id']}/context")
+        home = {each["id"]: each for each in await app.told("GET", "/api/v1/timelines/home")}
+        shown = (await app.told("GET", f"/api/v1/statuses/{first['id']}"), home[first["id"]])
+        assert {each["replies_count"] for each in shown} == {len(context["descendants"])}
+        told.append(len(context["descendants"]))
+    assert told == [2, 2, 1]
+
+
 @pytest.mark.parametrize(
     "sent",
     [
