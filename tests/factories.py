@@ -30,11 +30,13 @@ def shared_keys() -> actors.KeyPair:
     return actors.make_key_pair()
 
 
-def make_persona(uow: UnitOfWork, uris: Uris, handle: str, *, account_id: int | None = None) -> int:
+def make_persona(
+    uow: UnitOfWork, uris: Uris, handle: str, *, account_id: int | None = None, name: str | None = None
+) -> int:
     """Make a member's persona, with an account of the same name unless one is given, and return its id."""
     persona_id = new_id()
     uow.vault.make_subject(persona_id)
-    new = people.NewPersona(persona_id, handle, secrets.token_hex(8), handle.title())
+    new = people.NewPersona(persona_id, handle, secrets.token_hex(8), name or handle.title())
     people.found_persona(uow, uris, new, shared_keys())
     if account_id is None:
         account_id = accounts.register(uow, accounts.NewAccount(handle))
@@ -52,6 +54,7 @@ def make_group(
     join_rule: str = "approval",
     keep: timedelta = KEPT,
     preset: str | None = None,
+    title: str | None = None,
 ) -> int:
     """Make a group of this node, with its owner a member of it, and return its id."""
     group_id = new_id()
@@ -60,7 +63,7 @@ def make_group(
         group_id,
         handle,
         secrets.token_hex(8),
-        handle.title(),
+        title or handle.title(),
         audience=audience,
         join_rule=join_rule,
         keep=keep,

@@ -2,18 +2,26 @@
 
 import gzip
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
 import pytest
+from playwright.sync_api import Page as BrowserPage
+from playwright.sync_api import Route, sync_playwright
 
 from privacy import accounts
 from privacy.unit_of_work import UnitOfWork
-from tests.factories import make_group, make_member
+from tests.conftest import missing
+from tests.factories import make_group, make_member, make_persona, make_remote_actor
 from tests.interop.browser import Page
 from tests.web.browsing import Browser, Place
 from web.applications import NewApplication, register_application
 from web.middleware import content_security_policy
+from web.rendering import STATIC
 
 MOST_BYTES = 100 * 1024
 GROUP, PUBLIC, PERSON, POST_TITLE = "Harrowgate", "Openhearth", "Wrenfield", "Lanternlight"
@@ -21,31 +29,48 @@ GROUP, PUBLIC, PERSON, POST_TITLE = "Harrowgate", "Openhearth", "Wrenfield", "La
 Show = Callable[[], Page]
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the people of a site are called and what they write."""
+
+    group: str = GROUP
+    public: str = PUBLIC
+    person: str = PERSON
+    asker: str = "asker"
+    name: str | None = None
+    """What everybody and every group is called; else as their handles."""
+    title: str = POST_TITLE
+    note: str = ""
+    text: str = "Some words."
+
+
 class Site:
     """A node on which there is something to see on every page, and the pages by name."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        owner = place.member(PERSON.lower())
-        asks = place.member("asker")
-        place.member("newcomer")
-        self.group = place.do(make_group, place.uris, GROUP.lower(), owner_id=owner)
-        place.do(make_group, place.uris, PUBLIC.lower(), owner_id=owner, audience="public", join_rule="open")
-        place.do(make_member, self.group, place.member("member"))
+    def __init__(self, place: Place, words: Words = Words()) -> None:
+        self.place, self.words = place, words
+        people = (words.person.lower(), words.asker, "newcomer", "member")
+        owner, asks, _, member = (place.do(make_persona, place.uris, each, name=words.name) for each in people)
+        own = {"owner_id": owner, "title": words.name}
+        self.group = place.do(make_group, place.uris, words.group.lower(), **own)
+        place.do(make_group, place.uris, words.public.lower(), audience="public", join_rule="open", **own)
+        place.do(make_member, self.group, member)
+        place.do(make_member, self.group, place.do(make_remote_actor, words.name or "sam"))
         place.do(make_member, self.group, asks, state="pending")
-        self.owner, self.newcomer = place.signed_in(PERSON.lower()), place.signed_in("newcomer")
+        self.owner, self.newcomer = place.signed_in(words.person.lower()), place.signed_in("newcomer")
         self.member = place.signed_in("member")
         self.post = self._write()
 
     def _write(self) -> str:
-        page = self.owner.visit(f"/groups/{self.group}")
-        form = page.form(field="Your post").fill("Your post", "Some words.").fill("title", POST_TITLE)
+        page, words = self.owner.visit(f"/groups/{self.group}"), self.words
+        form = page.form(field="Your post").fill("Your post", words.text).fill("title", words.title)
+        form.fill("note", words.note)
         shown = self.owner.submit(page, form, "Post")
         newest = shown.root.find(".//article")
         assert newest is not None
         path = f"/groups/{self.group}/{newest.get('id', '').removeprefix('post-')}"
         page = self.member.visit(f"{path}/reply")
-        self.member.submit(page, page.form(field="Your reply").fill("Your reply", "An answer."), "Reply")
+        self.member.submit(page, page.form(field="Your reply").fill("Your reply", self.words.text), "Reply")
         return path
 
     def pages(self) -> dict[str, Page]:
@@ -56,11 +81,15 @@ class Site:
         }
         shown["link"] = stranger.visit(self.place.do(sign_in_link, "member"))
         shown["dead link"] = stranger.submit(dead := stranger.visit("/sign-in/x"), dead.form())
-        shown["public group"] = stranger.visit(f"/@{PUBLIC.lower()}")
+        shown["public group"] = stranger.visit(f"/@{self.words.public.lower()}")
         shown["wrong password"] = self._wrong_password()
         own = ["/", "/groups", "/settings/names", "/settings/names/new", "/settings/password", "/sign-out", group]
         own += [f"{group}/{tail}" for tail in ("members", "requests", "invites", "leave")]
-        own += [self.post, *(f"{self.post}/{tail}" for tail in ("reply", "edit", "delete")), f"/@{PERSON.lower()}"]
+        own += [
+            self.post,
+            *(f"{self.post}/{tail}" for tail in ("reply", "edit", "delete")),
+            f"/@{self.words.person.lower()}",
+        ]
         shown |= {f"signed in {path}": self.owner.visit(path) for path in own}
         shown["joining"] = self.newcomer.visit(f"{group}/join")
         shown["removing"] = self.owner.visit(self._remove_link())
@@ -247,3 +276,63 @@ def test_an_error_is_said_beside_its_field_and_above_the_form(site: Site) -> Non
     assert field.get("aria-invalid") == "true"
     described = field.get("aria-describedby", "").split()
     assert any(each.get("id") in described and "".join(each.itertext()).strip() for each in page.root.iter())
+
+
+PHONE = {"width": 320, "height": 640}
+UNFOLD = "() => document.querySelectorAll('details').forEach(each => { each.open = true; })"
+WIDTHS = "() => [document.documentElement.scrollWidth, window.innerWidth]"
+TOO_WIDE = """() => [...document.querySelectorAll("body *")]
+    .filter(each => each.getBoundingClientRect().right > window.innerWidth + 1)
+    .slice(-3).map(each => `${each.tagName}.${each.className}`)"""
+
+
+@contextmanager
+def phone() -> Iterator[BrowserPage]:
+    """Open a real browser with a window as wide as a small phone; it runs a loop, which other browsers here cannot."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        missing("Chromium is not installed")
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser.new_page(viewport=PHONE)
+        browser.close()
+
+
+def too_wide(screen: BrowserPage, sources: Mapping[str, str]) -> list[str]:
+    """Return the pages that a reader would have to push sideways, each with what makes it so wide."""
+    faults, shown = [], dict(enumerate(sources.values()))
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        if path.startswith("/static/"):
+            route.fulfill(path=STATIC / path.removeprefix("/static/"))
+        else:
+            route.fulfill(body=shown[int(path[1:])], content_type="text/html; charset=utf-8")
+
+    screen.route("**/*", answer)
+    for number, name in enumerate(sources):
+        screen.goto(f"https://kin.example/{number}")
+        screen.evaluate(UNFOLD)
+        width, most = screen.evaluate(WIDTHS)
+        if width > most:
+            faults.append(f"{name}: {width} px: {screen.evaluate(TOO_WIDE)}")
+    return faults
+
+
+LONG = {
+    **{name: (name[:3] + "ww") * 6 for name in ("group", "public", "person", "asker")},
+    **dict.fromkeys(("name", "title", "note", "text"), "wordw" * 40),
+}
+
+
+@pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("words", [Words(), Words(**LONG)], ids=["words of people", "200 letters without a space"])
+def test_no_word_however_long_makes_a_page_wider_than_a_phone(place: Place, words: Words) -> None:
+    sources = {name: page.source for name, page in Site(place, words).pages().items()}
+    said = [name for name, source in sources.items() if (words.name or words.group).lower()[:50] in source.lower()]
+    assert len(said) > 10, "the words are on the pages"
+    wide = sources["/about"].replace("<main", f"<p style='white-space: nowrap'>{'w' * 200}</p><main")
+    with phone() as screen:
+        faults = too_wide(screen, {"the control": wide, **sources})
+    assert faults[0].startswith("the control")
+    assert faults[1:] == []
