@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
@@ -12,6 +12,7 @@ from activitypub.egress import Egress
 from activitypub.keystore import KeyStore
 from activitypub.peers import PeerPolicy
 from activitypub.ports import InboxRoutes, Publications
+from activitypub.queueing import Audience
 from activitypub.restraint import Restraint
 from activitypub.uris import Uris
 from privacy.clock import Clock
@@ -42,6 +43,8 @@ class FederationContext:
     egress: Egress
     uris: Uris
     routes: InboxRoutes
+    audiences: Mapping[str, Audience]
+    """Those to whom activities are spread, by name; who is in them is known to the floor above."""
     publications: Publications
     keys: KeyStore
     peers: PeerPolicy

@@ -7,7 +7,7 @@ requests under way at most; one that fails gets a probe for each step of its bac
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from activitypub.actors import actor_by_uri, mark_gone
@@ -29,7 +29,9 @@ from activitypub.outbox import (
     release,
 )
 from activitypub.outcomes import judge
+from activitypub.queueing import Audience
 from activitypub.signatures.keys import SigningIdentity
+from activitypub.spreading import spread_some
 from activitypub.targets import Target
 from privacy.errors import KeyShredded
 from privacy.unit_of_work import UnitOfWork
@@ -60,6 +62,7 @@ class Dispatch:
         self._per_host: Counter[str] = Counter()
         self._busy: set[str] = set()
         self._finished: list[Outcome] = []
+        self._spreads = False
         self._progress = asyncio.Event()
         self._fault: BaseException | None = None
 
@@ -74,7 +77,7 @@ class Dispatch:
             await self._start(claimed)
             if self._fault is not None:
                 raise self._fault  # a fault of ours: the leases end by themselves, and the row is tried again
-            if claimed or self._finished:
+            if claimed or self._finished or self._spreads:
                 continue
             if not self._under_way and not self._inquiries:
                 return attempts
@@ -99,7 +102,10 @@ class Dispatch:
         outcomes, self._finished = self._finished, []
         room = min(CLAIMED_AT_ONCE, MAX_IN_FLIGHT - len(self._under_way))
         busy = frozenset(self._busy)
-        claimed = await self._context.database.write(settle_and_claim, outcomes, self._chance(), busy=busy, room=room)
+        audiences, chance = self._context.audiences, self._chance()
+        claimed, self._spreads = await self._context.database.write(
+            settle_and_claim, outcomes, chance, audiences, busy=busy, room=room
+        )
         gone = {it.claimed.inbox for it in outcomes if it.verdict is not None and it.verdict.inbox_gone}
         if gone:
             inquiry = asyncio.create_task(ask_whether_gone(self._context, sorted(gone)))
@@ -171,12 +177,22 @@ def sign_all(jobs: Sequence[SigningJob], now: datetime) -> list[dict[str, str]]:
 
 
 def settle_and_claim(
-    uow: UnitOfWork, outcomes: Sequence[Outcome], jitter: float, *, busy: frozenset[str], room: int
-) -> list[Claimed]:
-    """Record outcomes, then claim at most `room` deliveries that may go now."""
+    uow: UnitOfWork,
+    outcomes: Sequence[Outcome],
+    jitter: float,
+    audiences: Mapping[str, Audience],
+    *,
+    busy: frozenset[str],
+    room: int,
+) -> tuple[list[Claimed], bool]:
+    """Record outcomes, spread what is to be spread, and claim at most `room` deliveries that may go now.
+
+    Also tells whether something was spread, so that there may be more of it.
+    """
     if outcomes:
         record_outcomes(uow, outcomes, jitter)
-    return claim_deliveries(uow, busy=busy, room=room) if room > 0 else []
+    spread = spread_some(uow, audiences)
+    return (claim_deliveries(uow, busy=busy, room=room) if room > 0 else []), spread
 
 
 async def ask_whether_gone(context: FederationContext, inboxes: Sequence[str]) -> None:

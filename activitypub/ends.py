@@ -20,7 +20,7 @@ ENDS = (
     EndRule(
         OUTBOX_ITEMS.c.created_at,
         timedelta(hours=1),
-        (~exists().where(DELIVERIES.c.outbox_id == OUTBOX_ITEMS.c.id),),
+        (OUTBOX_ITEMS.c.audience.is_(None), ~exists().where(DELIVERIES.c.outbox_id == OUTBOX_ITEMS.c.id)),
     ),
     EndRule(LEDGER.c.ends_at),
 )

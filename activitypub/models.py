@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from privacy.records import Due, Holds, OnErasure, Record
 
 DUE = text("due_at IS NOT NULL")
+SPREADS = text("audience IS NOT NULL")
 
 
 class Actor(Record):
@@ -118,8 +119,12 @@ class OutboxItem(Record):
 
     __tablename__ = "outbox_items"
     holds = Holds("an activity on its way out, sealed", OnErasure.SHRED)
+    __table_args__ = (
+        Index("ix_outbox_items_ordering_key", "ordering_key", "id", sqlite_where=SPREADS, postgresql_where=SPREADS),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """A snowflake: what was put in first is sent first."""
     actor_id: Mapped[int]
     """The local actor that signs."""
     kind: Mapped[str]
@@ -136,6 +141,14 @@ class OutboxItem(Record):
     created_at: Mapped[datetime] = mapped_column(index=True)
     expires_at: Mapped[datetime | None]
     """When the post ends, after which nothing of it is sent."""
+    ordering_key: Mapped[int]
+    """The thread, or the object, as its deliveries have it."""
+    audience: Mapped[str | None]
+    """By what name the rest of those who are to get it is found (`spreading`); null once all have their delivery."""
+    audience_of: Mapped[int | None]
+    """The group or post of that audience."""
+    spread_to: Mapped[str | None]
+    """The last inbox that has its delivery already."""
 
 
 class Delivery(Record, Due):
@@ -146,11 +159,10 @@ class Delivery(Record, Due):
     __table_args__ = (
         UniqueConstraint("outbox_id", "inbox"),
         Index("ix_deliveries_due_at", "due_at", sqlite_where=DUE, postgresql_where=DUE),
-        Index("ix_deliveries_host_ordering_key", "host", "ordering_key", "id"),
+        Index("ix_deliveries_host_ordering_key", "host", "ordering_key", "outbox_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    """Ascending, so that what was put in first is sent first."""
     outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox_items.id", ondelete="CASCADE"))
     host: Mapped[str]
     inbox: Mapped[str]

@@ -1,7 +1,8 @@
 """The deeds of the outbound queue: claim what may be sent now, open it, record what became of it.
 
 A delivery is a row until it is through. Within a host and a thread (`ordering_key`) only the rows of the oldest
-activity may be claimed, so order holds without a lock; a `Peer` that failed is closed for a while, and its rows wait.
+activity may be claimed, and none of an activity before which an older one still spreads, so order holds without a lock.
+A `Peer` that failed is closed for a while, and its rows wait.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -39,7 +40,9 @@ PEERS_NAMED = select(PEERS.c.host, PEERS.c.failures, PEERS.c.closed_until, PEERS
 ITEMS_NAMED = select(ITEMS).where(ITEMS.c.id.in_(bindparam("items", expanding=True)))
 FINISHED = delete(DELIVERIES).where(DELIVERIES.c.id == bindparam("row_id"), DELIVERIES.c.lease == bindparam("held"))
 NO_LONGER_NEEDED = delete(ITEMS).where(
-    ITEMS.c.id.in_(bindparam("items", expanding=True)), ~exists().where(DELIVERIES.c.outbox_id == ITEMS.c.id)
+    ITEMS.c.id.in_(bindparam("items", expanding=True)),
+    ITEMS.c.audience.is_(None),
+    ~exists().where(DELIVERIES.c.outbox_id == ITEMS.c.id),
 )
 # Nothing is sent of these once the post has ended; a Delete or Undo is sent for that very reason.
 CARRIES_WORDS = frozenset({"Create", "Update", "Announce", "Add"})
@@ -107,7 +110,7 @@ def claim_deliveries(uow: UnitOfWork, *, busy: Collection[str], room: int) -> li
 def load_parcels(uow: UnitOfWork, outbox_ids: Collection[int]) -> dict[int, Parcel]:
     """Open activities; what has ended, or whose keys are gone, is left out (product decision 25)."""
     rows = uow.connection.execute(ITEMS_NAMED, {"items": list(outbox_ids)}).fetchall()
-    alive = [row for row in rows if not _has_ended(row, uow.now)]
+    alive = [row for row in rows if not carries_what_ended(row, uow.now)]
     sealed = [row for row in alive if row.slot is not None]
     contents = dict(zip((row.id for row in sealed), uow.vault.open_many([box_of(row) for row in sealed]), strict=True))
     contents |= {row.id: _open_wordless(uow, row) for row in alive if row.slot is None}
@@ -180,9 +183,15 @@ def _may_go_now() -> Any:
     oldest = (
         select(head.c.outbox_id)
         .where(head.c.host == DELIVERIES.c.host, head.c.ordering_key == DELIVERIES.c.ordering_key)
-        .order_by(head.c.id)
+        .order_by(head.c.outbox_id)
         .limit(1)
         .scalar_subquery()
+    )
+    spreads = ITEMS.alias("spreads")
+    still_spreads = exists().where(
+        spreads.c.audience.is_not(None),
+        spreads.c.ordering_key == DELIVERIES.c.ordering_key,
+        spreads.c.id < DELIVERIES.c.outbox_id,
     )
     allowance = case(
         (PEERS.c.failures > 0, 1), (PEERS.c.last_success_on.is_(None), UNPROVEN_PER_HOST), else_=CHUNK_PER_HOST
@@ -193,6 +202,7 @@ def _may_go_now() -> Any:
         .where(
             DELIVERIES.c.due_at <= now,
             DELIVERIES.c.outbox_id == oldest,
+            ~still_spreads,
             or_(PEERS.c.closed_until.is_(None), PEERS.c.closed_until <= now),
             DELIVERIES.c.host.not_in(bindparam("busy", expanding=True)),
         )
@@ -229,7 +239,8 @@ def _claimed(row: Any, lease: int, peer: Any) -> Claimed:
     )
 
 
-def _has_ended(row: Any, now: datetime) -> bool:
+def carries_what_ended(row: Any, now: datetime) -> bool:
+    """Tell whether nothing of an activity may be sent any more."""
     return row.kind in CARRIES_WORDS and row.expires_at is not None and row.expires_at <= now
 
 

@@ -11,12 +11,12 @@ from sqlalchemy import LargeBinary, Row, and_, bindparam, exists, or_, select
 
 from activitypub import actors
 from activitypub.audience import Visibility
-from activitypub.delivery import Secrets
 from activitypub.errors import ForeignOrigin, NeedsObject
 from activitypub.models import Tombstone
 from activitypub.origins import same_origin
 from activitypub.peers import note_threadiverse
 from activitypub.ports import ActorView, Arrival
+from activitypub.queueing import Secrets
 from activitypub.uris import Uris
 from groups.addressees import Addressee, addressees_of, home_of
 from groups.distribution import Parcel, spread_in_group, withdraw_in_group

@@ -1,33 +1,35 @@
 """Who is sent what, when something happens in a group: one activity for each kind of reader (product decision 16)."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, bindparam, func, or_, select
+from sqlalchemy import select
 
-from activitypub.delivery import Outgoing, Secrets, enqueue, enqueue_to
 from activitypub.models import LedgerEntry, Peer
+from activitypub.queueing import Audience, Outgoing, Secrets, enqueue_for, enqueue_to
 from activitypub.uris import Uris
 from groups import translation
+from groups.audiences import (
+    HOLDERS,
+    HOLDERS_OF_ACTIVITIES,
+    HOLDERS_OF_EDITS,
+    HOLDERS_OF_NOTES,
+    HOLDERS_OF_PRIVATE_ACTIVITIES,
+    PRIVATE_ACTIVITIES,
+    PRIVATE_NOTES,
+    PUBLIC_ACTIVITIES,
+    PUBLIC_BOOSTS,
+    SHUT_OUT,
+    TRUSTED,
+)
 from groups.people import ACTORS
-from groups.places import MEMBERSHIPS
-from groups.policy import PARTICIPANTS
 from groups.translation import GroupFacts, PostFacts
 from privacy.records import new_id
-from privacy.statements import listed
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PEERS, LEDGER = table_of(Peer), table_of(LedgerEntry)
-VERBATIM, BOOSTS, REEMISSIONS = ("threadiverse", "both"), ("microblog", "both"), ("microblog", "both")
-HOLDERS = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == bindparam("held", type_=BigInteger()))
-"""The servers that got an object."""
-ACTIVITIES_IN_PRIVATE = ("threadiverse",)
-"""By form of announcement, the classes of host that get it (federation reference §5.4 and §5.7)."""
-SHUT_OUT = ("suspend", "quarantine")
-"""No words go to a server of such a level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,12 @@ def spread_local_post(uow: UnitOfWork, uris: Uris, post: LocalPost, group: Group
         _send(uow, post.author_id, activity, post.parcel, to)
         return
     if group.audience == "public":
-        # An edit goes wherever the first words went; a boost brought only their address to microblog hosts.
-        held = _held_by(uow, post.parcel.post_id) if post.facts.edited_at is not None else []
-        _send(uow, post.author_id, activity, post.parcel, sorted({*_named_inboxes(post.facts), *held}))
+        named = _named_inboxes(post.facts)
+        if post.facts.edited_at is not None:
+            # An edit goes wherever the first words went; a boost brought only their address to microblog hosts.
+            _enqueue(uow, post.author_id, "Update", activity, post.parcel, HOLDERS_OF_EDITS, post.parcel.post_id)
+            named = _without_copy(uow, post.parcel.post_id, named)
+        _send(uow, post.author_id, activity, post.parcel, named)
     spread_in_group(uow, uris, activity, post.facts.uri, post.parcel, group, begins_thread=post.begins_thread)
     if group.audience == "followers":
         _reemit(uow, uris, post, group)
@@ -94,13 +99,13 @@ def spread_in_group(
         return
     if group.audience == "peers-only":
         announce = translation.to_announce_object(uris.activity(_token()), group, object_uri, uow.now)
-        _announce(uow, group, announce, parcel, trusted=True)
+        _announce(uow, group, announce, parcel, TRUSTED)
         return
     verbatim = translation.to_announce_activity(uris.activity(_token()), group, activity)
-    _announce(uow, group, verbatim, parcel, classes=_verbatim_classes(group))
+    _announce(uow, group, verbatim, parcel, PUBLIC_ACTIVITIES if group.is_public else PRIVATE_ACTIVITIES)
     if begins_thread and group.is_public and activity.get("type") == "Create":
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
-        _announce(uow, group, boost, parcel, classes=BOOSTS)
+        _announce(uow, group, boost, parcel, PUBLIC_BOOSTS)
 
 
 def spread_delete(
@@ -126,7 +131,7 @@ def spread_delete(
         if direct:
             del delete["audience"]
             delete["to"] = _readers(uow, parcel.post_id)
-        _enqueue(uow, author[0], "Delete", delete, parcel, HOLDERS, held=parcel.post_id)
+        _enqueue(uow, author[0], "Delete", delete, parcel, HOLDERS, parcel.post_id)
     if group.local and not direct:
         delete = translation.to_delete(uris.activity(_token()), actor[1], object_uri, group, reason=reason)
         withdraw_in_group(uow, uris, delete, object_uri, parcel, group)
@@ -140,17 +145,21 @@ def withdraw_in_group(
     It is told in each form in which the post may have come; one that a server never saw means nothing to it.
     """
     announce = translation.to_announce_activity(uris.activity(_token()), group, delete)
-    _enqueue(uow, group.id, "Delete", announce, parcel, holders_of(_verbatim_classes(group)), held=parcel.post_id)
+    holders = HOLDERS_OF_ACTIVITIES if group.is_public else HOLDERS_OF_PRIVATE_ACTIVITIES
+    _enqueue(uow, group.id, "Delete", announce, parcel, holders, parcel.post_id)
     if not group.is_public:
         _withdraw_reemission(uow, uris, parcel, group)
     if group.is_public:
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
         undo = translation.to_undo(uris.activity(_token()), group.uri, boost, boost["to"] + boost["cc"])
-        _enqueue(uow, group.id, "Delete", undo, parcel, HOLDERS, held=parcel.post_id)
+        _enqueue(uow, group.id, "Delete", undo, parcel, HOLDERS, parcel.post_id)
 
 
-def _held_by(uow: UnitOfWork, post_id: int) -> list[tuple[str, str]]:
-    return [(row.host, row.inbox) for row in uow.connection.execute(HOLDERS, {"held": post_id})]
+def _without_copy(uow: UnitOfWork, post_id: int, inboxes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    wanted = [inbox for _, inbox in inboxes]
+    query = select(LEDGER.c.inbox).where(LEDGER.c.object_id == post_id, LEDGER.c.inbox.in_(wanted))
+    with_copy = set(uow.connection.execute(query).scalars()) if wanted else set()
+    return [(host, inbox) for host, inbox in inboxes if inbox not in with_copy]
 
 
 def _readers(uow: UnitOfWork, post_id: int) -> list[str]:
@@ -176,49 +185,6 @@ def send_from(
     enqueue_to(uow, outgoing, list(to))
 
 
-@functools.cache
-def member_inboxes(
-    *, is_public: bool, classes: tuple[str, ...] | None = None, trusted: bool = False
-) -> Select[tuple[str, str]]:
-    """Return host and inbox of the members of the group `of_group` on other servers; an inbox may come several times.
-
-    A shared inbox serves public groups; a private audience goes to personal inboxes, because who reads a shared one is
-    decided by the other server's idea of the membership (security reference S-405).
-    """
-    inbox = func.coalesce(ACTORS.c.shared_inbox, ACTORS.c.inbox) if is_public else ACTORS.c.inbox
-    query = (
-        select(ACTORS.c.host, inbox.label("inbox"))
-        .join(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ACTORS.c.id)
-        .outerjoin(PEERS, PEERS.c.host == ACTORS.c.host)
-        .where(
-            MEMBERSHIPS.c.group_id == bindparam("of_group", type_=BigInteger()),
-            MEMBERSHIPS.c.state == "active",
-            ACTORS.c.local.is_(False),
-            ACTORS.c.state == "active",
-            or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(listed(SHUT_OUT))),
-        )
-    )
-    if not is_public:
-        # One that followed while the group was public is no member, and gets nothing once it is private.
-        query = query.where(MEMBERSHIPS.c.role.in_(listed(sorted(PARTICIPANTS))))
-    if classes is not None:
-        query = query.where(func.coalesce(PEERS.c.delivery_class, "microblog").in_(listed(classes)))
-    if trusted:
-        query = query.where(PEERS.c.level == "allow")
-    return query
-
-
-@functools.cache
-def holders_of(classes: tuple[str, ...]) -> Select[tuple[str, str]]:
-    """Return the servers that got an object, of some classes."""
-    with_class = HOLDERS.outerjoin(PEERS, PEERS.c.host == LEDGER.c.host)
-    return with_class.where(func.coalesce(PEERS.c.delivery_class, "microblog").in_(listed(classes)))
-
-
-def _verbatim_classes(group: GroupFacts) -> tuple[str, ...]:
-    return VERBATIM if group.is_public else ACTIVITIES_IN_PRIVATE
-
-
 def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, Any]:
     if post.facts.edited_at is None:
         return translation.to_create(uris, post.facts, group)
@@ -227,7 +193,7 @@ def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, An
 
 def _reemit(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
     document = translation.to_reemission(uris, post.facts, group, post.author_name, post.parent_reemission)
-    _announce(uow, group, document, post.parcel, classes=REEMISSIONS)
+    _announce(uow, group, document, post.parcel, PRIVATE_NOTES)
 
 
 def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: GroupFacts) -> None:
@@ -235,7 +201,7 @@ def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: Gro
         uris.activity(_token()), group.uri, uris.reemission(parcel.post_id), group, reason=None
     )
     delete["to"] = [group.followers]
-    _enqueue(uow, group.id, "Delete", delete, parcel, holders_of(REEMISSIONS), held=parcel.post_id)
+    _enqueue(uow, group.id, "Delete", delete, parcel, HOLDERS_OF_NOTES, parcel.post_id)
 
 
 def _named_inboxes(post: PostFacts) -> list[tuple[str, str]]:
@@ -253,18 +219,9 @@ def _send(
         enqueue_to(uow, _outgoing(actor_id, document["type"], document, parcel), recipients)
 
 
-def _announce(
-    uow: UnitOfWork,
-    group: GroupFacts,
-    document: dict[str, Any],
-    parcel: Parcel,
-    *,
-    classes: tuple[str, ...] | None = None,
-    trusted: bool = False,
-) -> None:
-    """Send what a group says to its members elsewhere, or to those on some classes of host or on trusted ones only."""
-    to = member_inboxes(is_public=group.is_public, classes=classes, trusted=trusted)
-    _enqueue(uow, group.id, document["type"], document, parcel, to, of_group=group.id)
+def _announce(uow: UnitOfWork, group: GroupFacts, document: dict[str, Any], parcel: Parcel, audience: Audience) -> None:
+    """Send what a group says to those of its members elsewhere who are an audience."""
+    _enqueue(uow, group.id, document["type"], document, parcel, audience, group.id)
 
 
 def _enqueue(
@@ -273,10 +230,10 @@ def _enqueue(
     kind: str,
     document: dict[str, Any],
     parcel: Parcel,
-    to: Select[tuple[str, str]],
-    **parameters: int,
+    audience: Audience,
+    of: int,
 ) -> None:
-    enqueue(uow, _outgoing(actor_id, kind, document, parcel), to, parameters)
+    enqueue_for(uow, _outgoing(actor_id, kind, document, parcel), audience, of)
 
 
 def _outgoing(actor_id: int, kind: str, document: dict[str, Any], parcel: Parcel) -> Outgoing:

@@ -7,8 +7,8 @@ on until those are through; its subject secret is destroyed with the first step 
 from sqlalchemy import BigInteger, Select, bindparam, delete, or_, select, union, update
 
 from activitypub import actors
-from activitypub.delivery import Outgoing, enqueue
 from activitypub.models import LedgerEntry
+from activitypub.queueing import Outgoing, enqueue
 from activitypub.uris import Uris
 from groups import translation
 from groups.endings import groups_of, hide, tell_of_end

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, delete, exists, insert, or_, select
 
-from activitypub.delivery import Secrets
+from activitypub.queueing import Secrets
 from activitypub.uris import Uris
 from groups.composing import NewPost
 from groups.distribution import LocalPost, Parcel, spread_local_post

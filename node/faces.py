@@ -7,6 +7,7 @@ from activitypub.context import FederationContext, FederationOptions
 from activitypub.egress import Egress, EgressOptions
 from activitypub.keystore import KeyStore
 from activitypub.peers import PeerPolicy
+from groups.audiences import AUDIENCES
 from groups.content import sanitize
 from groups.federation import inbox_routes
 from groups.publications import GroupPublications
@@ -55,6 +56,7 @@ def _join_protocol(node: Node) -> FederationContext:
         egress=Egress(options, is_refused=peers.is_refused, clock=node.clock),
         uris=node.uris,
         routes=inbox_routes(node.uris),
+        audiences=AUDIENCES,
         publications=GroupPublications(node.uris),
         keys=KeyStore(node.database, node.clock),
         peers=peers,

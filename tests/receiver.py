@@ -217,6 +217,7 @@ async def receiving(
             egress=egress,
             uris=uris,
             routes=meaning.routes,
+            audiences={},
             publications=publications,
             keys=KeyStore(database, clock),
             peers=peers,

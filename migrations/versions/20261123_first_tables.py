@@ -243,7 +243,19 @@ def _outbox_items() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("ordering_key", ID, nullable=False),
+        sa.Column("audience", sa.String(), nullable=True),
+        sa.Column("audience_of", ID, nullable=True),
+        sa.Column("spread_to", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_items")),
+    )
+    op.create_index(
+        "ix_outbox_items_ordering_key",
+        "outbox_items",
+        ["ordering_key", "id"],
+        unique=False,
+        sqlite_where=sa.text("audience IS NOT NULL"),
+        postgresql_where=sa.text("audience IS NOT NULL"),
     )
     op.create_index(op.f("ix_outbox_items_created_at"), "outbox_items", ["created_at"], unique=False)
     op.create_index(op.f("ix_outbox_items_object_id"), "outbox_items", ["object_id"], unique=False)
@@ -389,7 +401,9 @@ def _deliveries() -> None:
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
-    op.create_index("ix_deliveries_host_ordering_key", "deliveries", ["host", "ordering_key", "id"], unique=False)
+    op.create_index(
+        "ix_deliveries_host_ordering_key", "deliveries", ["host", "ordering_key", "outbox_id"], unique=False
+    )
 
 
 def _groups() -> None:

@@ -18,8 +18,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from activitypub import actor_documents, authentication, keystore
-from activitypub.delivery import Outgoing, deliver_due, enqueue_to
+from activitypub.delivery import deliver_due
 from activitypub.keystore import KeyStore
+from activitypub.queueing import Outgoing, enqueue_to
 from activitypub.signatures.keys import PrivateKey, PublicKey
 from node.database import POSTGRESQL_BATCH, POSTGRESQL_THREADS, SQLITE_BATCH, ThreadedDatabase
 from privacy.statements import Prepared

@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, update
 
 from activitypub import actors
 from activitypub.context import FederationContext, FederationOptions
-from activitypub.delivery import Outgoing, Secrets, deliver_due, enqueue, enqueue_to
+from activitypub.delivery import deliver_due
 from activitypub.dispatch import MAX_IN_FLIGHT
 from activitypub.egress import Egress, EgressOptions
 from activitypub.keystore import KeyStore, secret_name
@@ -25,6 +25,7 @@ from activitypub.outbox import LEASE, Claimed, Outcome, claim_deliveries, record
 from activitypub.outcomes import Effect, Verdict
 from activitypub.peers import PeerPolicy, set_level
 from activitypub.ports import InboxRoutes, Publications
+from activitypub.queueing import Outgoing, Secrets, enqueue, enqueue_to
 from activitypub.signatures import cavage
 from activitypub.signatures.messages import SignedRequest
 from activitypub.uris import Uris
@@ -137,6 +138,7 @@ async def federation(node: Node, *servers: LoopbackServer, **options: Any) -> As
             egress=egress,
             uris=node.uris,
             routes=InboxRoutes({}, lambda thing, _: thing),
+            audiences={},
             publications=cast(Publications, None),  # nobody asks for anything here
             keys=KeyStore(node.database, node.clock),
             peers=peers,

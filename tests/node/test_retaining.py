@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table, delete, func, insert, select, update
 
-from activitypub.delivery import Outgoing, enqueue_to
 from activitypub.ends import LONGEST_IN_QUEUE
 from activitypub.keystore import secret_name
 from activitypub.models import ActorKey, Delivery, InboxItem, OutboxItem
 from activitypub.outbox import DAYS_OF_OUTBOX
+from activitypub.queueing import Outgoing, enqueue_to
 from groups import composing, farewell, posting
 from groups.models import Post
 from groups.people import ACTORS

@@ -38,6 +38,7 @@ def make_context(database: ThreadedDatabase, uris: Uris, clock: MovableClock) ->
         egress=Egress(EgressOptions("Kinfold tests"), is_refused=lambda _: True, clock=clock),
         uris=uris,
         routes=InboxRoutes({}, lambda note, _: note),
+        audiences={},
         publications=None,  # type: ignore[arg-type]  # no test of this face asks for documents of the protocol
         keys=KeyStore(database, clock),
         peers=PeerPolicy("off"),

@@ -1,0 +1,290 @@
+"""Into the queue: an activity is put there in the transaction that caused it, and sent later, by `dispatch`.
+
+`enqueue` writes one sealed activity and one delivery for each inbox, in one statement however many there are. For an
+audience that is large, `enqueue_for` writes the activity alone: who gets it is worked out later, by `spreading`.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    String,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from activitypub.models import Delivery, LedgerEntry, OutboxItem, Peer
+from activitypub.outbox import bound_to, drop_delivered, secret_of_day
+from activitypub.strict_json import dumps
+from privacy.records import Moment, snowflake
+from privacy.statements import Prepared
+from privacy.unit_of_work import UnitOfWork, table_of
+from privacy.vault import Place, SealedBox
+
+DELIVERIES, ITEMS, PEERS, LEDGER = table_of(Delivery), table_of(OutboxItem), table_of(Peer), table_of(LedgerEntry)
+LEDGER_KEPT = timedelta(days=90)
+# These leave a copy of an object on the other server (privacy reference §5.2).
+LEAVES_COPY = frozenset({"Create", "Update", "Announce"})
+WITHDRAWS = frozenset({"Delete"})
+# What need not be sent any more once this is queued behind it (R-204).
+SUPERSEDES = {"Delete": LEAVES_COPY, "Update": frozenset({"Update"})}
+_INSERT_ITEM = Prepared(insert(ITEMS), [column.key for column in ITEMS.columns])
+NOW = bindparam("queued_now", type_=Moment())
+AFTER: BindParameter[str] = bindparam("queued_after", type_=String())
+ALL = 2**31 - 1
+COMMON_COLUMNS = ("outbox_id", "ordering_key", "created_at", "attempts")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The three secrets of a post: what travels of it is sealed with the same, and ends with them."""
+
+    subject_id: int
+    bucket: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An activity to be sent. `kind` decides how long to try, `ordering_key` (the thread) what comes after what."""
+
+    actor_id: int
+    """The local actor that signs."""
+    kind: str
+    document: dict[str, Any] | bytes
+    object_id: int | None
+    group_id: int
+    secrets: Secrets | None
+    """Those of the post whose words it carries; None for an activity without words."""
+    ordering_key: int
+    expires_at: datetime | None
+
+
+# ── into the queue ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Many who are found again by name when an activity is spread among them; its queries are made once."""
+
+    name: str
+    recipients: Select[tuple[str, str]]
+    """Host and inbox of each; an inbox may come several times. `audience_of` is bound to the group or post."""
+    is_large: Prepared
+    """Whether there may be more of `audience_of` than an author should wait for; reads a few hundred rows at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queueing:
+    """The statements that put an activity into the queue for whomever a query finds; built once for each query."""
+
+    anybody: Prepared
+    deliver: Prepared
+    """Writes the deliveries to the first `queued_most` inboxes behind `queued_after`."""
+
+    @classmethod
+    @functools.lru_cache(maxsize=64)
+    def for_query(cls, recipients: Select[tuple[str, str]]) -> "Queueing":
+        """Return the statements for a query of (host, inbox), which is one of a module and not made anew each time."""
+        to = recipients.subquery("recipients")
+        host, inbox = to.c[0], to.c[1]
+        waits = case((PEERS.c.closed_until > NOW, PEERS.c.closed_until), else_=NOW)
+        common = (
+            bindparam("queued_item", type_=BigInteger()),
+            bindparam("queued_key", type_=BigInteger()),
+            NOW,
+            literal(0),
+        )
+        rows = (
+            select(*common, func.min(host), inbox, func.min(waits))
+            .select_from(to.outerjoin(PEERS, PEERS.c.host == host))
+            .where(inbox > AFTER)
+            .group_by(inbox)
+            .order_by(inbox)
+            .limit(bindparam("queued_most", type_=Integer()))
+        )
+        return cls(
+            anybody=Prepared(select(recipients.with_only_columns(literal(1), maintain_column_froms=True).exists())),
+            deliver=Prepared(insert(DELIVERIES).from_select([*COMMON_COLUMNS, "host", "inbox", "due_at"], rows)),
+        )
+
+
+def enqueue(
+    uow: UnitOfWork,
+    outgoing: Outgoing,
+    recipients: Select[tuple[str, str]],
+    parameters: Mapping[str, object] = MappingProxyType({}),
+) -> int:
+    """Queue an activity for each distinct inbox that a query of (host, inbox) finds; return how many.
+
+    One statement, however many recipients; `parameters` are those of the query, which is built once and kept. Also
+    notes in the ledger who will hold a copy, and takes back what a Delete makes pointless. Raises KeyShredded when the
+    post has ended already.
+    """
+    queueing = Queueing.for_query(recipients)
+    if not queueing.anybody.value(uow, parameters):
+        return 0
+    outbox_id = _store_item(uow, outgoing)
+    count = queueing.deliver.run(uow, {**parameters, **range_of(uow, outbox_id, outgoing.ordering_key)})
+    note_effects(uow, outgoing, outbox_id)
+    return count
+
+
+def enqueue_for(uow: UnitOfWork, outgoing: Outgoing, audience: Audience, of: int) -> None:
+    """Queue an activity for an audience: at once for a small one, and for a large one when it is spread.
+
+    What the author waits for does not grow with the audience. Raises KeyShredded when the post has ended already.
+    """
+    asked = {"audience_of": of}
+    if not audience.is_large.value(uow, asked):
+        enqueue(uow, outgoing, audience.recipients, asked)
+        return
+    outbox_id = _store_item(uow, outgoing, audience.name, of)
+    if outgoing.object_id is not None and outgoing.kind in SUPERSEDES:
+        _spread_no_further(uow, outgoing, outbox_id, audience.name)
+    uow.wake("deliveries")
+
+
+def enqueue_to(uow: UnitOfWork, outgoing: Outgoing, recipients: Sequence[tuple[str, str]]) -> int:
+    """Do the same for a short list of (host, inbox)."""
+    by_inbox = {inbox: host for host, inbox in recipients}
+    if not by_inbox:
+        return 0
+    outbox_id = _store_item(uow, outgoing)
+    query = select(PEERS.c.host, PEERS.c.closed_until).where(
+        PEERS.c.host.in_(sorted(set(by_inbox.values()))), PEERS.c.closed_until > uow.now
+    )
+    closed = {row.host: row.closed_until for row in uow.connection.execute(query)}
+    common = dict(zip(COMMON_COLUMNS, (outbox_id, outgoing.ordering_key, uow.now, 0), strict=True))
+    rows = [
+        common | {"host": host, "inbox": inbox, "due_at": closed.get(host, uow.now)} for inbox, host in by_inbox.items()
+    ]
+    uow.connection.execute(insert(DELIVERIES), rows)
+    note_effects(uow, outgoing, outbox_id)
+    return len(rows)
+
+
+def range_of(uow: UnitOfWork, outbox_id: int, key: int, after: str = "", most: int = -1) -> dict[str, object]:
+    """Return what `Queueing.deliver` asks for beside the query's own parameters; `most` below zero is no bound."""
+    bound = ALL if most < 0 else most
+    return {
+        "queued_item": outbox_id, "queued_key": key, "queued_now": uow.now, "queued_after": after, "queued_most": bound
+    }  # fmt: skip
+
+
+def _store_item(uow: UnitOfWork, outgoing: Outgoing, audience: str | None = None, of: int | None = None) -> int:
+    outbox_id = snowflake(uow.now)
+    content = outgoing.document if isinstance(outgoing.document, bytes) else dumps(outgoing.document)
+    # A Delete outlives the post whose end it tells of, so it is never sealed with that post's secrets.
+    sealed_with = None if outgoing.kind in WITHDRAWS else outgoing.secrets
+    if sealed_with is None:
+        body = uow.vault.named_seal(secret_of_day(uow.now), content, bound_to(outbox_id))
+    else:
+        place = Place("outbox_items", outbox_id, 0, outgoing.group_id)
+        box = SealedBox(place, sealed_with.subject_id, sealed_with.bucket, sealed_with.slot, None)
+        body = uow.vault.reseal(box, place, content).body
+    row = {
+        "id": outbox_id,
+        "actor_id": outgoing.actor_id,
+        "kind": outgoing.kind,
+        "object_id": outgoing.object_id,
+        "group_id": outgoing.group_id,
+        "subject_id": sealed_with.subject_id if sealed_with else None,
+        "bucket": sealed_with.bucket if sealed_with else None,
+        "slot": sealed_with.slot if sealed_with else None,
+        "body": body,
+        "created_at": uow.now,
+        "expires_at": outgoing.expires_at,
+        "ordering_key": outgoing.ordering_key,
+        "audience": audience,
+        "audience_of": of,
+        "spread_to": None,
+    }
+    _INSERT_ITEM.run(uow, row)
+    return outbox_id
+
+
+def note_effects(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str = "") -> None:
+    """Note who will hold a copy, and take back what this makes pointless, for the deliveries behind `after`."""
+    if what.object_id is not None and what.kind in LEAVES_COPY:
+        _note_copies(uow, what, outbox_id, after)
+    if what.object_id is not None and what.kind in SUPERSEDES:
+        _take_back(uow, what, outbox_id, after)
+    uow.wake("deliveries")
+
+
+def _note_copies(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str) -> None:
+    ends_at = None if what.expires_at is None else what.expires_at + LEDGER_KEPT
+    own = {"queued_item": outbox_id, "held_object": what.object_id, "queued_now": uow.now, "held_until": ends_at}
+    _NOTE_COPIES[uow.dialect].run(uow, own | {"queued_after": after})
+
+
+def _note_statement(made: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    rows = select(
+        bindparam("held_object", type_=BigInteger()),
+        DELIVERIES.c.inbox,
+        DELIVERIES.c.host,
+        literal("push"),
+        NOW,
+        bindparam("held_until", type_=Moment()),
+    ).where(DELIVERIES.c.outbox_id == bindparam("queued_item", type_=BigInteger()), DELIVERIES.c.inbox > AFTER)
+    names = ["object_id", "inbox", "host", "via", "first_at", "ends_at"]
+    chosen = made.from_select(names, rows)
+    return chosen.on_conflict_do_update(
+        index_elements=["object_id", "inbox"], set_={"ends_at": chosen.excluded.ends_at}
+    )
+
+
+_NOTE_COPIES = {
+    "sqlite": Prepared(_note_statement(sqlite.insert(LEDGER))),
+    "postgresql": Prepared(_note_statement(postgresql.insert(LEDGER))),
+}
+
+
+def _earlier(what: Outgoing | Row[Any], outbox_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions on what is in the queue of the same object, and superseded by this."""
+    return (
+        ITEMS.c.object_id == what.object_id,
+        ITEMS.c.actor_id == what.actor_id,
+        ITEMS.c.kind.in_(sorted(SUPERSEDES[what.kind])),
+        ITEMS.c.id < outbox_id,
+    )
+
+
+def _take_back(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str) -> None:
+    """Drop what waits of the same object for the same inboxes; what is under way keeps its place."""
+    if what.kind in WITHDRAWS:
+        _spread_no_further(uow, what, outbox_id, None)
+    earlier = set(uow.connection.execute(select(ITEMS.c.id).where(*_earlier(what, outbox_id))).scalars())
+    if not earlier:
+        return
+    now_told = select(DELIVERIES.c.inbox).where(DELIVERIES.c.outbox_id == outbox_id, DELIVERIES.c.inbox > after)
+    waiting = (DELIVERIES.c.outbox_id.in_(earlier), DELIVERIES.c.inbox.in_(now_told), DELIVERIES.c.lease.is_(None))
+    uow.connection.execute(delete(DELIVERIES).where(*waiting))
+    drop_delivered(uow, earlier)
+
+
+def _spread_no_further(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, audience: str | None) -> None:
+    """Leave it at whom earlier activities have reached: a Delete makes all pointless, an edit those to its audience."""
+    stopped = update(ITEMS).where(*_earlier(what, outbox_id), ITEMS.c.audience.is_not(None))
+    if what.kind not in WITHDRAWS:
+        stopped = stopped.where(ITEMS.c.audience == audience)
+    ended = set(uow.connection.execute(stopped.values(audience=None).returning(ITEMS.c.id)).scalars())
+    drop_delivered(uow, ended)
