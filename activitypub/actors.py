@@ -166,7 +166,7 @@ def check_handle(handle: str) -> str:
     if not HANDLE.fullmatch(name):
         raise NameTaken("handle", public="A handle has 3 to 30 letters (a to z), digits or underscores.")
     if name in RESERVED_HANDLES:
-        raise NameTaken("handle")
+        raise NameTaken("handle", public="This name is kept for the node itself. Please choose another one.")
     return name
 
 

@@ -7,7 +7,6 @@ account lists them in its sealed words, and each persona has a sealed row that l
 
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +18,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from privacy.errors import NameTaken, SignInRefused
+from privacy.errors import LastOwner, NameTaken, SignInRefused
 from privacy.models import Persona, ShredJob
+from privacy.naming import checked_email, checked_name, normalised
 from privacy.records import Holds, OnErasure, Record, new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
@@ -30,7 +30,7 @@ LINK_LIFE = timedelta(hours=1)
 LINK_PREFIX = "kinfold_link_"
 """Before every token, so that a leaked one is known for what it is."""
 MAX_PASSWORD_BYTES = 1024
-ACCOUNT_NAME = re.compile(r"[a-z0-9_]{3,30}")
+NAME_OR_EMAIL_TAKEN = "This name or this e-mail address has an account already."
 HASHER = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=4)
 NOBODY_S_HASH = "$argon2id$v=19$m=65536,t=3,p=4$oyWlckswl9EQ/vjb8BlxlQ$hke8m8aI9ggU0KZYsQwLMqd8EaRGnVj9ISvASXXEjAc"
 """A hash of a password that nobody knows, so that an unknown name takes as long as a known one."""
@@ -157,19 +157,18 @@ def authenticate(credentials: Credentials | None, password: str) -> int:
 def register(uow: UnitOfWork, new: NewAccount) -> int:
     """Make an account and return its id.
 
-    Raises NameTaken when the name or the e-mail address has an account, or the name is none; ValueError for a role.
+    Raises NameTaken when the name or the e-mail address has an account (it is not said which), or is none; ValueError
+    for a role.
     """
-    name, email = normalised(new.name), normalised(new.email) if new.email else None
+    name, email = checked_name(new.name), checked_email(new.email)
     if new.role not in ROLES:
         raise ValueError(f"{new.role} is not a role")
-    if not ACCOUNT_NAME.fullmatch(name):
-        raise NameTaken(public="A name has 3 to 30 letters a to z, digits or underscores.")
     tag, email_tag = _login_tag(uow, name), _email_tag(uow, email)
     # `== None` would ask for IS NULL, and find every account that has no address.
     same = ACCOUNTS.c.login_tag == tag
     taken = select(ACCOUNTS.c.id).where(same if email_tag is None else or_(same, ACCOUNTS.c.email_tag == email_tag))
     if uow.connection.execute(taken).first() is not None:
-        raise NameTaken
+        raise NameTaken(public="" if email is None else NAME_OR_EMAIL_TAKEN)
     account_id = new_id()
     words: dict[str, Any] = {"name": name, "email": email, "settings": {}, "personas": []}
     row = {
@@ -248,9 +247,14 @@ def change_settings(uow: UnitOfWork, account_id: int, settings: Mapping[str, str
 
 
 def set_state(uow: UnitOfWork, account_id: int, state: str, end_access: EndAccess) -> None:
-    """Freeze an account or let it act again; a frozen one is signed out everywhere and its personas are silent."""
+    """Freeze an account or let it act again; a frozen one is signed out everywhere and its personas are silent.
+
+    Raises LastOwner.
+    """
     if state not in {"active", "frozen"}:
         raise ValueError(f"{state} is not a state that can be set")
+    if state == "frozen":
+        check_owned_without(uow, account_id)
     open_still = (ACCOUNTS.c.id == account_id, ACCOUNTS.c.state != "erased")
     uow.connection.execute(update(ACCOUNTS).where(*open_still).values(state=state))
     personas = table_of(Persona)
@@ -261,13 +265,29 @@ def set_state(uow: UnitOfWork, account_id: int, state: str, end_access: EndAcces
 
 
 def close_account(uow: UnitOfWork, account_id: int, end_access: EndAccess) -> tuple[int, ...]:
-    """Make an account unusable at once, before it is erased, and return its personas; its words stay until then."""
+    """Make an account unusable at once, before it is erased, and return its personas; its words stay until then.
+
+    Raises LastOwner.
+    """
+    check_owned_without(uow, account_id)
     end_sign_in(uow, account_id, end_access)
     personas = all_personas_of(uow, account_id)
     closed = update(ACCOUNTS).where(ACCOUNTS.c.id == account_id)
     uow.connection.execute(closed.values(state="erased", password_hash=None, email_tag=None))
     uow.connection.execute(delete(LINKS).where(LINKS.c.persona_id.in_(personas)))
     return personas
+
+
+def check_owned_without(uow: UnitOfWork, account_id: int) -> None:
+    """Raise LastOwner when this is an owner's account and no other owner can act (S-903)."""
+    owners = ACCOUNTS.c.role == "owner"
+    mine = select(ACCOUNTS.c.id).where(owners, ACCOUNTS.c.id == account_id, ACCOUNTS.c.state != "erased")
+    if uow.connection.execute(mine).first() is None:
+        return
+    # Locked, so that two owners who end each other at the same moment do not both find the other.
+    acting = select(ACCOUNTS.c.id).where(owners, ACCOUNTS.c.state == "active").order_by(ACCOUNTS.c.id)
+    if set(uow.connection.execute(acting.with_for_update()).scalars()) <= {account_id}:
+        raise LastOwner
 
 
 def closed_accounts(uow: UnitOfWork) -> dict[int, tuple[int, ...]]:
@@ -317,11 +337,6 @@ def account_of(uow: UnitOfWork, persona_id: int) -> int | None:
 
 
 # ── small parts ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def normalised(text: str) -> str:
-    """Return a name or address as it is compared: without spaces around it, in lower case."""
-    return text.strip().casefold()
 
 
 def token_hash(token: str) -> bytes:

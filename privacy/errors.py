@@ -8,6 +8,7 @@ PublicError
    ├─ KeyShredded       one of the three secrets is gone: the content is unreadable for ever
    ├─ SignInRefused     wrong name, password, link or invitation; never says which
    ├─ NameTaken         a name or handle that cannot be given
+   ├─ LastOwner         a node without an owner would have nobody to look after it
    └─ ClockImplausible  the clock jumped: nothing may be destroyed now
 
 KeyringRefused is not public: it is raised before there is a node that could answer anybody.
@@ -59,7 +60,13 @@ class SignInRefused(PrivacyError):
 class NameTaken(PrivacyError):
     """The name or handle cannot be given."""
 
-    default_public = "This name cannot be used. Please choose another one."
+    default_public = "This name is taken. Please choose another one."
+
+
+class LastOwner(PrivacyError):
+    """Nobody would be left who looks after the node (security reference S-903)."""
+
+    default_public = "This is the only owner of the node who can act. Add another owner first."
 
 
 class ClockImplausible(PrivacyError):

@@ -2,7 +2,7 @@
 
 404  groups NotFound                        not there, or not for this reader: never told apart
 403  groups NotAllowed, FormRefused         may be known, may not be done
-409  groups Conflict                         something else came first
+409  groups Conflict, LastOwner              something else came first, or must come first
 422  groups Invalid, NameTaken              what was sent cannot be used
 429  TooManyTries                           wait
 503  DatabaseUnavailable, ClockImplausible  nothing was done: come again, `headers_of` says when
@@ -16,6 +16,7 @@ from privacy.errors import (
     ConsentRequired,
     DatabaseUnavailable,
     KeyShredded,
+    LastOwner,
     NameTaken,
     PublicError,
     SignInRefused,
@@ -33,6 +34,7 @@ STATUSES: Mapping[type[PublicError], int] = {
     ConsentRequired: 403,
     SignInRefused: 401,
     NameTaken: 422,
+    LastOwner: 409,
     ClockImplausible: 503,
     DatabaseUnavailable: 503,
     FormRefused: 403,

@@ -8,6 +8,8 @@ from tests.architecture.tree import ROOT, Function, Module, modules_under, param
 
 PURE = (
     "privacy.errors",
+    "privacy.naming",
+    "node.reasons",
     "activitypub.vocabulary",
     "activitypub.signatures",
     "activitypub.strict_json",

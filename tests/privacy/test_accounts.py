@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from node import schema
 from node.database import ThreadedDatabase
 from privacy import accounts, personas
 from privacy.accounts import ACCOUNTS, LINKS, TOKENS, Credentials, NewAccount
-from privacy.errors import KeyShredded, NameTaken, SignInRefused
+from privacy.errors import KeyShredded, LastOwner, NameTaken, SignInRefused
 from privacy.models import Persona
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -93,14 +94,18 @@ def test_only_the_month_is_kept_of_when_an_account_was_made(database: ThreadedDa
 
 @pytest.mark.parametrize(
     "again",
-    [NewAccount("robin"), NewAccount(" ROBIN "), NewAccount("sam", email="ROBIN@mail.example ")],
-    ids=["name", "other case", "address"],
-)
+    [
+        NewAccount("robin"), NewAccount(" ROBIN "), NewAccount("sam", email="ROBIN@mail.example "),
+        NewAccount("robin", email="sam@mail.example"),
+    ],
+    ids=["name", "other case", "address", "name with another address"],
+)  # fmt: skip
 def test_a_name_and_an_address_have_one_account(database: ThreadedDatabase, again: NewAccount) -> None:
     add(database, email="robin@mail.example")
     with pytest.raises(NameTaken) as refused:
         database.write_now(accounts.register, again)
-    assert refused.value.public == NameTaken.default_public, "it is not said which of the two is taken"
+    said = NameTaken.default_public if again.email is None else accounts.NAME_OR_EMAIL_TAKEN
+    assert refused.value.public == said, "it is not said which of the two is taken"
     assert add(database, "kim", email="kim@mail.example")
 
 
@@ -114,6 +119,23 @@ def test_what_is_no_name_is_refused(database: ThreadedDatabase) -> None:
             database.write_now(accounts.register, NewAccount(name))
     with pytest.raises(ValueError, match="role"):
         database.write_now(accounts.register, NewAccount("robin", role="god"))
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "kim", "kim@", "@mail.example", "kim@mail@example", "kim doe@mail.example", "kim@mail example", "kim@.example",
+        "kim@mail..example", "kim@mail.example\nBcc: all@mail.example", "kim\x00@mail.example", "<kim@mail.example>",
+        "Kim <kim@mail.example>", "kim@mail.example,sam@mail.example", "x" * 65 + "@mail.example", "x" * 5_000, " @ ",
+        "kim@" + "x" * 64 + ".example", "kim@" + "x." * 100 + "example", "kim@[127.0.0.1]",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_refused(database: ThreadedDatabase, email: str) -> None:
+    with pytest.raises(NameTaken) as refused:
+        add(database, "kim", email=email)
+    assert refused.value.public == "This is not an e-mail address."
+    for right in ("kim+list@mail.example", "Kim.O'Doe@müller.example", "kim@localhost"):
+        assert add(database, f"kim{len(right)}", email=right)
 
 
 def test_a_password_opens_the_account_that_it_is_of(database: ThreadedDatabase) -> None:
@@ -284,6 +306,51 @@ def test_no_other_state_can_be_set(database: ThreadedDatabase) -> None:
         with pytest.raises(ValueError, match="state"):
             database.write_now(accounts.set_state, account_id, state, end_nothing)
     assert database.read_now(accounts.account, account_id) is not None
+
+
+# ── somebody looks after the node ────────────────────────────────────────────────────────────────────────────────────
+
+
+def freeze(database: ThreadedDatabase, account_id: int) -> object:
+    return database.write_now(accounts.set_state, account_id, "frozen", end_nothing)
+
+
+def close(database: ThreadedDatabase, account_id: int) -> object:
+    return database.write_now(accounts.close_account, account_id, end_nothing)
+
+
+@pytest.mark.parametrize("end", [freeze, close])
+def test_the_last_owner_who_can_act_stays(
+    database: ThreadedDatabase, end: Callable[[ThreadedDatabase, int], object]
+) -> None:
+    """S-903: neither a frozen nor an erased owner looks after a node, nor anybody of another role."""
+    owner, frozen, closed = (add(database, name, role="owner") for name in ("robin", "sam", "toni"))
+    add(database, "ada", role="admin")
+    freeze(database, frozen)
+    close(database, closed)
+    with pytest.raises(LastOwner):
+        end(database, owner)
+    (view,) = [each for each in database.read_now(accounts.list_accounts) if each.id == owner]
+    assert view.state == "active"
+    other = add(database, "uli", role="owner")
+    end(database, owner)
+    with pytest.raises(LastOwner):
+        end(database, other)
+    end(database, database.read_now(accounts.account_named, "ada").id)  # type: ignore[union-attr]  # she is there
+
+
+def test_two_owners_who_end_each_other_at_once_do_not_leave_the_node_alone(database: ThreadedDatabase) -> None:
+    owners = [add(database, name, role="owner") for name in ("robin", "sam")]
+
+    def tried(account_id: int) -> bool:
+        try:
+            freeze(database, account_id)
+        except LastOwner:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(tried, owners)) == [False, True]
 
 
 # ── closing and forgetting ───────────────────────────────────────────────────────────────────────────────────────────
