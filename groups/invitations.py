@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 
 from activitypub.uris import Uris
-from groups.errors import Invalid, NotFound
+from groups.errors import Invalid, NotAllowed, NotFound
 from groups.membership import request_to_join
 from groups.models import Invitation
-from groups.places import group_views, standing_of
+from groups.places import GROUPS, group_views, standing_of
 from groups.policy import Act, may
 from groups.views import GroupView, InvitationView, MembershipView
 from privacy.records import new_id
@@ -32,6 +32,8 @@ def invite(uow: UnitOfWork, by: int | None, group_id: int, uses: int, life: time
     """
     if by is not None:
         may(Act.INVITE, standing_of(uow, group_id, by)).or_raise()
+    if uow.connection.execute(select(GROUPS.c.state).where(GROUPS.c.id == group_id)).scalar() == "sealed":
+        raise NotAllowed(f"group {group_id} is sealed", public="This group is closed and takes no new members.")
     if not 1 <= uses <= MAX_USES:
         raise Invalid({"uses": f"A link can be used between 1 and {MAX_USES} times."})
     if not timedelta(0) < life <= MAX_LIFE:

@@ -69,6 +69,22 @@ def test_a_link_is_good_for_so_many_people(house: House) -> None:
         house.ask(invitations.invited_to, token)
 
 
+def test_a_closed_group_invites_nobody(house: House) -> None:
+    """Neither do those who look after it nor the operator; a group that is paused still does."""
+    kim = house.person("kim")
+    grief = house.group("grief", owner_id=kim)
+    house.do(change_group, None, grief, GroupChanges(state="paused"))
+    for by in (None, kim):
+        assert link(house, grief, by)
+    house.do(change_group, None, grief, GroupChanges(state="sealed"))
+    before = house.count(LINKS)
+    for by in (None, kim):
+        with pytest.raises(NotAllowed, match=str(grief)) as refused:
+            link(house, grief, by)
+        assert refused.value.public == "This group is closed and takes no new members."
+    assert house.count(LINKS) == before
+
+
 def test_a_link_ends(house: House) -> None:
     """A millisecond before its end it works, at its end it does not."""
     grief = house.group("grief")
