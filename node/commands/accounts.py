@@ -10,7 +10,7 @@ import click
 from activitypub.actors import local_actor_by_handle, make_key_pair
 from groups.places import membership_of
 from node.commands.founding import account_of_name
-from node.commands.running import Refused, opened
+from node.commands.running import Refused, make_sure, opened
 from node.commands.showing import as_json, tell_all
 from node.wiring import Node
 from privacy import accounts
@@ -84,7 +84,7 @@ def erase(environ: Mapping[str, str], name: str, *, yes: bool) -> None:
     with opened(environ) as node:
         found = node.database.read_now(account_of_name, name)
         if not yes:
-            click.confirm(f"Erase {found.name} and everything it wrote? This cannot be undone", abort=True)
+            make_sure(f"Erase {found.name} and everything it wrote?")
         node.database.write_now(accounts.close_account, found.id, close_everything)
         asyncio.run(Retention(node).erase_closed())
         click.echo(f"{found.name} is erased here; other servers that hold copies are asked to delete them.")

@@ -12,7 +12,7 @@ from groups.places import local_groups, requests_of
 from groups.views import GroupView
 from node.commands.durations import SHORTEST_IN_EARNEST, Duration
 from node.commands.founding import asking_actor, found, group_named
-from node.commands.running import Refused, opened
+from node.commands.running import Refused, make_sure, opened
 from node.commands.showing import as_json, tell, tell_all
 from node.wiring import Node
 from web.links import invitation_link
@@ -116,10 +116,14 @@ def pause(environ: Mapping[str, str], name: str, *, resume: bool) -> None:
 
 @group.command()
 @click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def seal(environ: Mapping[str, str], name: str) -> None:
+def seal(environ: Mapping[str, str], name: str, *, yes: bool) -> None:
     """Close a group for good: nothing new comes in, what is there ends in its time."""
     with opened(environ) as node:
+        view = node.database.read_now(group_named, name)
+        if not yes:
+            make_sure(f"Close {view.card.handle} for good?")
         _changed(node, name, GroupChanges(state="sealed"))
         click.echo(f"{name} is sealed.")
 

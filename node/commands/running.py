@@ -1,6 +1,7 @@
 """How a command gets at the node: settings read, tables checked, everything closed again, errors told in one line."""
 
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -30,6 +31,24 @@ class Refused(click.ClickException):
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - its base class asks for it
         """Print the one line."""
         click.echo(f"kinfold: {in_one_line(self.format_message())}", err=True)
+
+
+def make_sure(question: str) -> None:
+    """Ask before what cannot be undone. Raises Refused unless somebody says yes, at a terminal or by a pipe."""
+    if sys.stdin.isatty():
+        try:
+            sure = click.confirm(f"{question} This cannot be undone", err=True)
+        except click.Abort:
+            sure = False
+        if not sure:
+            raise Refused("nothing was changed")
+        return
+    try:
+        answer = sys.stdin.readline().strip().lower()
+    except UnicodeDecodeError:
+        answer = ""
+    if answer not in {"y", "yes"}:
+        raise Refused("nothing was changed: this cannot be undone, so say --yes if it is meant")
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
