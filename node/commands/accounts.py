@@ -1,7 +1,6 @@
 """Accounts, and the tokens that act for their personas."""
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import click
 from activitypub.actors import local_actor_by_handle, make_key_pair
 from groups.places import membership_of
 from node.commands.founding import account_of_name
-from node.commands.running import Refused, make_sure, opened
+from node.commands.running import Refused, make_sure, opened, piped_line
 from node.commands.showing import as_json, tell_all
 from node.wiring import Node
 from privacy import accounts
@@ -37,7 +36,7 @@ def account() -> None:
 @click.pass_obj
 def add(environ: Mapping[str, str], name: str, email: str | None, role: str, *, password_stdin: bool) -> None:
     """Make an account and one persona of that name."""
-    password = _typed_password() if password_stdin else None
+    password = piped_line() if password_stdin else None
     with opened(environ) as node:
         if password is not None:
             check_password(password, name)
@@ -115,16 +114,6 @@ def token(environ: Mapping[str, str], name: str, persona: str | None, scopes: st
     with opened(environ) as node:
         actor_id, acting_id = node.database.read_now(speaker, node, name, persona)
         click.echo(node.database.write_now(make_token, NewToken(actor_id, wanted, acting_id)))
-
-
-def _typed_password() -> str:
-    """Return the first line of standard input. Raises Refused for what is no text."""
-    try:
-        password = sys.stdin.readline().rstrip("\r\n")
-        password.encode()
-    except UnicodeError as error:
-        raise Refused("the password on standard input is not UTF-8 text") from error
-    return password
 
 
 def speaker(uow: UnitOfWork, node: Node, name: str, persona: str | None) -> tuple[int, int | None]:

@@ -35,7 +35,7 @@ class Refused(click.ClickException):
 
 def make_sure(question: str) -> None:
     """Ask before what cannot be undone. Raises Refused unless somebody says yes, at a terminal or by a pipe."""
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         try:
             sure = click.confirm(f"{question} This cannot be undone", err=True)
         except click.Abort:
@@ -43,12 +43,20 @@ def make_sure(question: str) -> None:
         if not sure:
             raise Refused("nothing was changed")
         return
-    try:
-        answer = sys.stdin.readline().strip().lower()
-    except UnicodeDecodeError:
-        answer = ""
-    if answer not in {"y", "yes"}:
+    if piped_line().strip().lower() not in {"y", "yes"}:
         raise Refused("nothing was changed: this cannot be undone, so say --yes if it is meant")
+
+
+def piped_line() -> str:
+    """Return the first line of standard input, empty where there is none. Raises Refused for what is no text."""
+    if sys.stdin is None:  # closed by whoever started us
+        return ""
+    try:
+        line = sys.stdin.readline().rstrip("\r\n")
+        line.encode()
+    except UnicodeError as error:
+        raise Refused("what came on standard input is not UTF-8 text: nothing was changed") from error
+    return line
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from node.commands.running import Refused, make_sure, piped_line
 from tests.node.shell import Shell
 
 
@@ -34,8 +35,8 @@ def test_the_only_owner_is_neither_frozen_nor_erased(shell: Shell) -> None:
     shell.do("account", "erase", "second", "--yes")
 
 
-@pytest.mark.parametrize("answer", ["", "n\n", "\n", "yeah\n", "maybe\ny\n", b"\xff\n"])
-def test_without_a_clear_yes_nobody_is_erased_and_no_group_closed(shell: Shell, answer: str | bytes) -> None:
+@pytest.mark.parametrize("answer", ["", "n\n", "\n", "yeah\n", "maybe\ny\n"])
+def test_without_a_clear_yes_nobody_is_erased_and_no_group_closed(shell: Shell, answer: str) -> None:
     shell.run("account", "add", "nia")
     for command in (("account", "erase", "nia"), ("group", "seal", "grief")):
         assert "--yes" in shell.refused(*command, stdin=answer)
@@ -51,3 +52,12 @@ def test_with_a_yes_it_is_done(shell: Shell) -> None:
         shell.do("group", "add", f"end{number}", "--title", "E")
         assert shell.do("group", "seal", f"end{number}", *flags, stdin=stdin) == f"end{number} is sealed.\n"
         assert "closed and takes no new members" in shell.refused("group", "invite", f"end{number}")
+
+
+def test_where_nothing_can_be_read_nothing_is_done(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> None:
+    """Bytes that are no text, and standard input that whoever started the command has closed."""
+    assert "nothing was changed" in shell.refused("group", "seal", "grief", stdin=b"\xff\n")
+    monkeypatch.setattr("sys.stdin", None)
+    assert piped_line() == ""
+    with pytest.raises(Refused, match="--yes"):
+        make_sure("Erase everything?")
