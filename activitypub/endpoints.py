@@ -52,6 +52,8 @@ STATUSES: dict[type[PublicError], int] = {
     DatabaseUnavailable: 503,
 }
 OTHER_STATUS, NOT_FOUND, WRONG_HOST, UNAVAILABLE, ACCEPTED = 400, 404, 421, 503, 202
+NOT_HERE = "There is nothing here, or it is not for you to see."
+"""What every 404 says: what is hidden and what never was look the same."""
 MAX_LENGTH_DIGITS = 12
 BODY_SECONDS = 30.0
 RETRY_SECONDS = "60"
@@ -241,7 +243,7 @@ def _answering(handler: Handler) -> Handler:
             status = status_of(error)
             why = str(error) or error.public
             log.info("federation.refused", status=status, error=type(error).__name__, why=why)
-            return _refusal(status, error.public)
+            return _refusal(status, NOT_HERE if status == NOT_FOUND else error.public)
 
     return endpoint
 

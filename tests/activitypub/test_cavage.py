@@ -114,9 +114,22 @@ def test_a_signed_get_is_verified() -> None:
         cavage.verify(request_with(fields, method="POST", target="/u/1", body=b""), PUBLIC, NOW)
 
 
-def test_the_query_may_be_signed_or_left_out() -> None:
+def test_who_reads_may_sign_the_query_or_leave_it_out() -> None:
+    def read(signed: str, asked: str) -> None:
+        fields = tuple(cavage.sign(IDENTITY, "GET", signed, "kin.example", NOW).items())
+        cavage.verify(request_with(fields, method="GET", target=asked, body=b""), PUBLIC, NOW)
+
+    read("/u/1/outbox?page=1", "/u/1/outbox?page=1")
+    read("/u/1/outbox", "/u/1/outbox?page=1")  # Friendica, PieFed
+    for signed, asked in (("/u/1?page=1", "/u/1?page=2"), ("/u/1?page=1", "/u/1"), ("/u/1", "/u/2?page=1")):
+        with pytest.raises(BadSignature):
+            read(signed, asked)
+
+
+def test_who_posts_signs_the_whole_target() -> None:
     cavage.verify(request_with(signed_post("/inbox?page=1"), target="/inbox?page=1"), PUBLIC, NOW)
-    cavage.verify(request_with(signed_post("/inbox"), target="/inbox?page=1"), PUBLIC, NOW)  # Friendica, PieFed
+    refused(BadSignature, request_with(signed_post("/inbox"), target="/inbox?page=1"))
+    refused(BadSignature, request_with(signed_post("/inbox"), target="/inbox?"))
     refused(BadSignature, request_with(signed_post("/inbox?page=1"), target="/inbox?page=2"))
     refused(BadSignature, request_with(signed_post("/inbox?page=1"), target="/inbox"))
 

@@ -243,9 +243,7 @@ async def test_s121_what_was_signed_is_the_address_as_it_was_written(
     await refused(here, letter(here, ana.create("two"), ana, target=spelling).without("Signature"), 401)
     await refused(here, letter(here, ana.create("two"), ana, target=spelling).replaced(target="/inbox"), 401)
     await refused(here, letter(here, ana.create("two"), ana, key=rsa_key(3)).replaced(target=spelling), 401)
-    unquoted = letter(here, ana.create("two"), ana).replaced(target=spelling)
-    # Friendica and PieFed sign the path without its query.
-    await (accepted(here, unquoted) if "?" in spelling else refused(here, unquoted, 401))
+    await refused(here, letter(here, ana.create("two"), ana).replaced(target=spelling), 401)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
@@ -276,6 +274,23 @@ async def test_s609_made_for_another_host_it_is_not_for_us(here: Receiver, far: 
         request = Signed("GET", target, (("Host", host), ("Accept", "application/activity+json")), b"")
         assert (await here.send(request)).status_code == 421
     assert (await here.get("/actor")).status_code == 200
+
+
+@pytest.mark.parametrize("make", [letter, modern_letter])
+async def test_s103_a_query_that_was_put_behind_an_inbox_is_no_part_of_what_was_signed(
+    here: Receiver, far: ScriptedPeer, make: Callable[..., Signed]
+) -> None:
+    ana = far.person("ana")
+    await accepted(here, make(here, ana.create("one"), ana))
+    for target in ("/inbox?x=1", "/inbox?x", "/inbox?/inbox", "/inbox?x=%2Finbox"):
+        await refused(here, make(here, ana.create("two"), ana).replaced(target=target), 401)
+
+
+async def test_what_is_not_here_is_said_in_words_of_our_own(here: Receiver) -> None:
+    for target in ("/u/nobody", "/g/nobody", "/p/1", "/a/1", "/p/x", "/u/nobody/outbox", "/nodeinfo/9.9", "/@nobody"):
+        answer = await here.get(target)
+        assert (answer.status_code, answer.json()) == (404, {"error": endpoints.NOT_HERE}), target
+    assert "server" not in endpoints.NOT_HERE, "it is we who answer, not somebody else's"
 
 
 async def test_the_kind_of_content_is_no_way_round(here: Receiver, far: ScriptedPeer) -> None:
