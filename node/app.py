@@ -12,6 +12,7 @@ from activitypub import endpoints
 from activitypub.inbox import finish_stragglers
 from node import health
 from node.faces import Faces, join_faces
+from node.hosts import OwnHost
 from node.proxies import UnnamedProxy
 from node.wiring import Node
 from node.worker import Worker
@@ -21,6 +22,7 @@ from web.middleware import SecurityHeaders
 
 STRAGGLERS_SECONDS: Final = 3.0
 """How long the end of the process waits for activities that wait for other servers; they are kept, and come again."""
+NOT_FOUND: Final = 404
 SLASHED: Final = ("/api/", "/oauth/", "/nodeinfo/", "/.well-known/")
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -40,8 +42,10 @@ def create_app(node: Node, *, jobs: bool = True) -> ASGIApp:
     )
     # What does not exist is said to be so: an inbox with another spelling is no second way in (S-121).
     app.router.redirect_slashes = False
-    https = node.settings.base_url.startswith("https:")
-    return SecurityHeaders(CrossOrigin(TrailingSlash(UnnamedProxy(app))), https=https)
+    base_url, development = node.settings.base_url, node.settings.development
+    faces_outwards = CrossOrigin(TrailingSlash(UnnamedProxy(app)))
+    at_home = OwnHost(faces_outwards, base_url, development=development, answer=handlers[NOT_FOUND])
+    return SecurityHeaders(at_home, https=base_url.startswith("https:"))
 
 
 class TrailingSlash:

@@ -42,7 +42,7 @@ def exception_handlers(context: WebContext) -> Mapping[int, Callable[[Request, E
     async def answer(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-        if request.url.path.startswith("/api/") or not wants_html(request.headers.get("accept", ""), strict=True):
+        if request.scope["path"].startswith("/api/") or not wants_html(request.headers.get("accept", ""), strict=True):
             sentence = error.detail if isinstance(error, HTTPException) else "Something went wrong on our side"
             return JSONResponse({"error": sentence}, status, headers)
         response = fault_page(pages.stranger(request), status)

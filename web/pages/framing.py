@@ -15,6 +15,7 @@ from web.context import WebContext
 from web.errors import headers_of, status_of
 from web.visitors import Visitor, stranger, visitor
 
+MISDIRECTED = 421
 Handler = Callable[[Visitor], Awaitable[Response]]
 
 
@@ -114,6 +115,8 @@ def fault_page(asking: Visitor, status: int) -> Response:
     """Return the page for an address that nothing answers, or for a fault of ours."""
     if status == 404:
         return not_found(asking)
+    if status == MISDIRECTED:
+        return error_page(asking, status, ["This site does not answer under the name that was asked for."])
     line = "Nothing that you wrote is lost if you go back one page. Please try again in a minute."
     return error_page(asking, status, [line] if status >= 500 else [])
 
@@ -136,6 +139,7 @@ HEADINGS = {
     409: "This was done already",
     413: "That is too much at once",
     415: "This could not be understood",
+    421: "This is not the address of this site",
     422: "Something needs another look",
     429: "Please wait a little",
     500: "Something went wrong here",
