@@ -14,7 +14,7 @@ KEPT_FOR_AN_HOUR = "public, max-age=3600"
 
 
 class StaticFiles(Files):
-    """Starlette's, with a word on how long a file may be kept; small as they are, they are given whole or not at all."""
+    """Starlette's, with a word on how long a file may be kept; small as they are, they are given whole."""
 
     def __init__(self, directory: Path = STATIC) -> None:
         """Serve one directory."""

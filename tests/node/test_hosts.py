@@ -23,7 +23,8 @@ PATHS = (
 )  # fmt: skip
 FOREIGN = (
     "evil.example", "kin.example.evil.example", "evil.kin.example", "kin.example:8443", "kin.example:80", "127.0.0.1",
-    "localhost", "localhost:8000", "", "kin.example@evil.example", "evil.example/kin.example", "[::1]", "[", "kin.example.",
+    "localhost", "localhost:8000", "", "kin.example@evil.example", "evil.example/kin.example", "[::1]", "[",
+    "kin.example.",
     "kin.example, evil.example", "kin.example#", "kin.example\\", "\xe9",
 )  # fmt: skip
 ASKERS = ("text/html", "application/json", "application/activity+json")
