@@ -3,7 +3,6 @@
 What an actor says of itself is sealed in its row; an `ActorView` has only what the protocol needs to route and verify.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from sqlalchemy import Row, Select, insert, select, update
 
 from activitypub.actor_documents import ActorFacts
 from activitypub.errors import ForeignOrigin, Gone
+from activitypub.handles import check_handle, end_handle, ended_handle
 from activitypub.keystore import INSTANCE_KIND, seal_private_key
 from activitypub.models import Actor, ActorKey
 from activitypub.peers import note_seen
@@ -29,11 +29,6 @@ from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
 
 ACTORS, ACTOR_KEYS, SHRED_JOBS = table_of(Actor), table_of(ActorKey), table_of(ShredJob)
-HANDLE = re.compile(r"[a-z0-9_]{3,30}")
-RESERVED_HANDLES = frozenset({
-    "abuse", "actor", "admin", "administrator", "all", "everyone", "hostmaster", "inbox", "instance", "no_reply",
-    "noreply", "null", "outbox", "postmaster", "relay", "root", "security", "system", "undefined", "webmaster",
-})  # fmt: skip
 PROFILE_KIND = "profile"
 
 
@@ -160,21 +155,11 @@ def make_key_pair() -> KeyPair:
     return KeyPair(generate_rsa_key(), generate_ed25519_key())
 
 
-def check_handle(handle: str) -> str:
-    """Return a handle in lower case that people or groups may have. Raises NameTaken."""
-    name = handle.lower()
-    if not HANDLE.fullmatch(name):
-        raise NameTaken("handle", public="A handle has 3 to 30 letters (a to z), digits or underscores.")
-    if name in RESERVED_HANDLES:
-        raise NameTaken("handle", public="This name is kept for the node itself. Please choose another one.")
-    return name
-
-
 def create_local_actor(uow: UnitOfWork, uris: Uris, new: NewLocalActor, keys: KeyPair) -> ActorView:
     """Make an actor of this node with its sealed profile and keys. Raises privacy.errors.NameTaken."""
     handle = check_handle(new.handle)
     taken = select(ACTORS.c.id).where(ACTORS.c.local_handle == handle)
-    if uow.connection.execute(taken).first() is not None:
+    if uow.connection.execute(taken).first() is not None or ended_handle(uow, handle) is not None:
         raise NameTaken("handle")
     kind: ActorKind = "group" if new.kind == "Group" else "person"
     profile = Profile(name=new.name, summary=new.summary_html, source=new.source)
@@ -369,5 +354,16 @@ def mark_gone(uow: UnitOfWork, actor_id: int) -> None:
     uow.wake("retention")
 
 
-retire_actor = mark_gone
-"""The same for an actor of this node; its signing keys live on until its Deletes are through (product decision 18)."""
+def retire_actor(uow: UnitOfWork, actor_id: int, *, was_findable: bool) -> None:
+    """End an actor of this node, with its handle; `was_findable` says whether strangers could look that up.
+
+    Its signing keys live on until its Deletes are through (product decision 18).
+    """
+    query = select(ACTORS.c.handle).where(ACTORS.c.id == actor_id, ACTORS.c.state != "gone")
+    handle = uow.connection.execute(query).scalar()
+    if handle is None:
+        return
+    end_handle(uow, handle, was_findable=was_findable)
+    nameless = {"local_handle": None, "handle": f"gone!{actor_id}"}
+    uow.connection.execute(update(ACTORS).where(ACTORS.c.id == actor_id).values(nameless))
+    mark_gone(uow, actor_id)

@@ -15,6 +15,7 @@ from activitypub.actors import actor_by_uri, local_actor_by_handle, public_keys
 from activitypub.authentication import requester
 from activitypub.context import FederationContext
 from activitypub.errors import BadSignature, Gone, Refused
+from activitypub.handles import ended_handle
 from activitypub.ports import NOBODY, ActorView, Ended, Publication, Requester
 from activitypub.signatures.messages import SignedRequest
 from activitypub.uris import ActorKind
@@ -103,7 +104,9 @@ def ask_for_handle(context: FederationContext, handle: str) -> Question:
 
     def ask(uow: UnitOfWork, asker: Requester) -> Answer:
         actor = local_actor_by_handle(uow, handle)
-        return None if actor is None else context.publications.actor(uow, actor, asker)
+        if actor is None:
+            return Ended(context.uris.handle_page(handle.lower())) if ended_handle(uow, handle) else None
+        return context.publications.actor(uow, actor, asker)
 
     return ask
 

@@ -24,7 +24,7 @@ class Actor(Record):
     """`Person`, `Group`, `Application`, `Service` or `Organization`."""
     local: Mapped[bool] = mapped_column(default=False)
     local_handle: Mapped[str | None] = mapped_column(unique=True)
-    """The handle of a local actor, never given twice; null for a remote one."""
+    """The handle of a local actor, never given twice; null for a remote one, and for one that is gone."""
     handle: Mapped[str]
     """`preferredUsername`, lower case."""
     host: Mapped[str] = mapped_column(index=True)
@@ -188,7 +188,7 @@ class LedgerEntry(Record):
 
 
 class Tombstone(Record):
-    """The keyed hash of the URI of something that ended, so that it never comes back."""
+    """The keyed hash of the URI, or `acct:handle`, of something that ended, so that it never comes back."""
 
     __tablename__ = "tombstones"
     holds = Holds("a keyed hash of the address of something erased", OnErasure.KEEP)

@@ -9,6 +9,7 @@ from activitypub import nodeinfo, webfinger
 from activitypub.actors import actor_by_uri, local_actor_by_handle
 from activitypub.context import FederationContext
 from activitypub.errors import Gone, MalformedActivity, Refused
+from activitypub.handles import ended_handle
 from activitypub.ports import NOBODY, ActorView, Ended
 from activitypub.webfinger import Handle
 from privacy.unit_of_work import UnitOfWork
@@ -47,6 +48,8 @@ def find(uow: UnitOfWork, context: FederationContext, resource: Handle | str) ->
     What may not be found answers like what never was (product decision 16).
     """
     actor = _actor(uow, context, resource)
+    if actor is None and ended_handle(uow, _handle_in(context, resource)):
+        raise Gone("webfinger")
     if actor is None or not actor.local:
         raise Refused(NOT_FOUND, "webfinger")
     if actor.uri == context.uris.instance_actor:
@@ -60,12 +63,18 @@ def find(uow: UnitOfWork, context: FederationContext, resource: Handle | str) ->
 
 
 def _actor(uow: UnitOfWork, context: FederationContext, resource: Handle | str) -> ActorView | None:
-    if isinstance(resource, Handle):
-        return local_actor_by_handle(uow, resource.name) if resource.host == context.uris.domain else None
-    prefix = context.uris.handle_page("")
-    if resource.startswith(prefix):
-        return local_actor_by_handle(uow, resource.removeprefix(prefix))
+    handle = _handle_in(context, resource)
+    if handle or isinstance(resource, Handle):
+        return local_actor_by_handle(uow, handle)
     return actor_by_uri(uow, resource)
+
+
+def _handle_in(context: FederationContext, resource: Handle | str) -> str:
+    """Return the handle of this node that a resource names, or nothing."""
+    if isinstance(resource, Handle):
+        return resource.name if resource.host == context.uris.domain else ""
+    prefix = context.uris.handle_page("")
+    return resource.removeprefix(prefix) if resource.startswith(prefix) else ""
 
 
 async def host_meta(context: FederationContext, request: Request) -> Response:  # noqa: ARG001 - every handler is asked so

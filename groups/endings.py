@@ -114,7 +114,10 @@ def facts_of(row: Any) -> GroupFacts:
 
 
 def clean(uow: UnitOfWork, ids: Sequence[int]) -> None:
-    """Empty the rows of posts whose keys are gone, and drop what hangs on them; safe to repeat."""
+    """Empty the rows of posts whose keys are gone, and drop what hangs on them; safe to repeat.
+
+    The rows of somebody of this node who is gone go altogether: they would tell in which groups that was.
+    """
     emptied = update(POSTS).where(POSTS.c.id.in_(ids)).values(body=None, state="shredded")
     uow.connection.execute(emptied)
     for table, column in (
@@ -125,6 +128,8 @@ def clean(uow: UnitOfWork, ids: Sequence[int]) -> None:
         uow.connection.execute(delete(table).where(column.in_(ids)))
     # Only what carries its words: the Deletes of the post are sealed by day and still have to go out.
     uow.connection.execute(delete(OUTBOX).where(OUTBOX.c.object_id.in_(ids), OUTBOX.c.slot.is_not(None)))
+    gone = select(ACTORS.c.id).where(ACTORS.c.local.is_(True), ACTORS.c.state == "gone")
+    uow.connection.execute(delete(POSTS).where(POSTS.c.id.in_(ids), POSTS.c.author_id.in_(gone)))
 
 
 def tombstone_hash(uow: UnitOfWork, uri: str) -> bytes:

@@ -23,6 +23,7 @@ from privacy.unit_of_work import UnitOfWork
 
 LEFT_FOR = timedelta(days=30)
 REFUSED_FOR = timedelta(days=14)
+CANNOT_OWN = "Only a member of the group who is on this node, and may act, can own it."
 WAY_BACK = timedelta(days=7)
 """How long after leaving one may come back without being let in again."""
 
@@ -138,6 +139,23 @@ def remove(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id:
     _end(uow, group_id, actor_id, "removed")
     if not row["local"] and row["follow_uri"]:
         answer_follow(uow, uris, "Reject", group_id, actor_id, row["follow_uri"])
+    return _view(uow, group_id, actor_id)
+
+
+def appoint_owner(uow: UnitOfWork, by: int | None, group_id: int, actor_id: int) -> MembershipView:
+    """Make a member of this node the owner of a group; whoever owned it looks after it on. `by` None is the operator.
+
+    Raises NotFound, NotAllowed, Conflict.
+    """
+    lock_group(uow, group_id)
+    if by is not None:
+        may(Act.CHANGE, standing_of(uow, group_id, by)).or_raise()
+    theirs = standing_of(uow, group_id, actor_id)
+    if not theirs.local or not theirs.takes_part or not personas.may_act(uow, actor_id):
+        raise Conflict(f"actor {actor_id} cannot own group {group_id}", public=CANNOT_OWN)
+    owners = (MEMBERSHIPS.c.group_id == group_id, MEMBERSHIPS.c.role == "owner")
+    uow.connection.execute(update(MEMBERSHIPS).where(*owners).values(role="facilitator"))
+    _change(uow, group_id, actor_id, role="owner")
     return _view(uow, group_id, actor_id)
 
 

@@ -87,6 +87,15 @@ def groups_of(uow: UnitOfWork, persona_id: int) -> list[tuple[GroupView, Members
     return [(views[row.group_id], membership_view(row)) for row in rows if row.group_id in views]
 
 
+def groups_owned_by(uow: UnitOfWork, persona_ids: Collection[int]) -> list[GroupView]:
+    """Return the groups of this node that some personas own, by handle."""
+    owned = and_(
+        MEMBERSHIPS.c.actor_id.in_(persona_ids), MEMBERSHIPS.c.role == "owner", MEMBERSHIPS.c.state == "active"
+    )
+    mine = select(MEMBERSHIPS.c.group_id).where(owned)
+    return _many(uow, and_(GROUPS.c.local.is_(True), GROUPS.c.id.in_(mine)))
+
+
 def membership_of(uow: UnitOfWork, group_id: int, actor_id: int) -> MembershipView | None:
     """Return an actor's place in a group, or None."""
     return memberships(uow, actor_id, [group_id]).get(group_id)

@@ -81,7 +81,7 @@ def _postgresql_trouble(cause: BaseException | None) -> Trouble:
         return Trouble.LOST
     if state in {"XX001", "XX002"}:
         return Trouble.DAMAGED
-    if state[:2] in {"53", "58"} or state in {"25006", "3D000"}:
+    if state[:2] in {"28", "53", "58"} or state in {"25006", "3D000", "42501"}:
         return Trouble.UNAVAILABLE
     return Trouble.OF_THE_DEED
 

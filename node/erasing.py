@@ -15,6 +15,7 @@ from privacy.accounts import closed_accounts
 from privacy.models import ShredJob
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
+from web.markers import forget_markers
 
 POSTS_AT_ONCE: Final = 200
 JOBS, ACTORS, KEYS, OUTBOX = table_of(ShredJob), table_of(Actor), table_of(ActorKey), table_of(OutboxItem)
@@ -29,6 +30,7 @@ async def finish_erasures(node: Node) -> int:
             while await database.write(end_posts_of, node.uris, persona_id, POSTS_AT_ONCE):
                 continue
             await database.write(end_persona, node.uris, persona_id)
+            await database.write(forget_markers, persona_id)
         await database.write(order_destruction, account_id)
     return len(closed)
 

@@ -26,6 +26,11 @@ def retire_persona(uow: UnitOfWork, persona_id: int) -> None:
     uow.connection.execute(update(PERSONAS).where(PERSONAS.c.id == persona_id).values(state="retired"))
 
 
+def is_somebody_s(uow: UnitOfWork, persona_id: int) -> bool:
+    """Tell whether an account has this persona among its own, be it retired or not; never says which one."""
+    return accounts.account_of(uow, persona_id) is not None
+
+
 def has_sibling_among(uow: UnitOfWork, persona_id: int, actor_ids: Select[tuple[int]]) -> bool:
     """Tell whether the person behind a persona is among some actors under another name; never says which one.
 

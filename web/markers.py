@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from groups.errors import Conflict
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -44,3 +44,8 @@ def set_markers(uow: UnitOfWork, actor_id: int, read_up_to: Mapping[str, int]) -
         if uow.connection.execute(update(MARKERS).where(*same).values(**values)).rowcount == 0:
             raise Conflict(f"marker {timeline} of {actor_id}", public="Another app marked this at the same moment.")
     return markers_of(uow, actor_id, list(read_up_to))
+
+
+def forget_markers(uow: UnitOfWork, actor_id: int) -> None:
+    """Forget how far somebody who is gone had read."""
+    uow.connection.execute(delete(MARKERS).where(MARKERS.c.actor_id == actor_id))

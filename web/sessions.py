@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from privacy.unit_of_work import UnitOfWork, table_of
-from web.models import Session
+from web.models import AuthorizationCode, Session
 from web.tokens import revoke_tokens_of
 
-SESSIONS = table_of(Session)
+SESSIONS, CODES = table_of(Session), table_of(AuthorizationCode)
 IDLE = timedelta(days=30)
 IDLE_ON_SHARED_DEVICE = timedelta(minutes=15)
 FRESH = timedelta(minutes=10)
@@ -187,3 +187,6 @@ def close_everything(uow: UnitOfWork, account_id: int, persona_ids: Iterable[int
     uow.connection.execute(delete(SESSIONS).where(SESSIONS.c.account_id == account_id))
     for persona_id in persona_ids:
         revoke_tokens_of(uow, persona_id)
+        # A code that an app has not come for yet would give it a token after all.
+        theirs = (CODES.c.actor_id == persona_id) | (CODES.c.acting_id == persona_id)
+        uow.connection.execute(delete(CODES).where(theirs))

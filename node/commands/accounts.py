@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from activitypub.actors import local_actor_by_handle, make_key_pair
-from groups.places import membership_of
+from groups.places import groups_owned_by, membership_of
 from node.commands.founding import account_of_name
 from node.commands.running import Refused, make_sure, opened, piped_line
 from node.commands.showing import as_json, tell_all
@@ -82,6 +82,7 @@ def erase(environ: Mapping[str, str], name: str, *, yes: bool) -> None:
 
     with opened(environ) as node:
         found = node.database.read_now(account_of_name, name)
+        _warn_of_ownerless(node, found)
         if not yes:
             make_sure(f"Erase {found.name} and everything it wrote?")
         node.database.write_now(accounts.close_account, found.id, close_everything)
@@ -114,6 +115,18 @@ def token(environ: Mapping[str, str], name: str, persona: str | None, scopes: st
     with opened(environ) as node:
         actor_id, acting_id = node.database.read_now(speaker, node, name, persona)
         click.echo(node.database.write_now(make_token, NewToken(actor_id, wanted, acting_id)))
+
+
+def _warn_of_ownerless(node: Node, leaving: accounts.AccountView) -> None:
+    """Name the groups that nobody owns once an account is erased, and say how to give them another owner."""
+    mine = node.database.read_now(accounts.all_personas_of, leaving.id)
+    names = [view.card.handle for view in node.database.read_now(groups_owned_by, mine)]
+    if names:
+        click.echo(
+            f"kinfold: {leaving.name} owns {', '.join(names)}, which has no owner after this: "
+            "kinfold group owner GROUP HANDLE appoints another member, before or afterwards",
+            err=True,
+        )
 
 
 def speaker(uow: UnitOfWork, node: Node, name: str, persona: str | None) -> tuple[int, int | None]:

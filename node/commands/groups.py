@@ -11,7 +11,7 @@ from groups.founding import AUDIENCES, DEFAULT_KEEP, JOIN_RULES, PRESETS, GroupC
 from groups.places import local_groups, requests_of
 from groups.views import GroupView
 from node.commands.durations import SHORTEST_IN_EARNEST, Duration
-from node.commands.founding import asking_actor, found, group_named
+from node.commands.founding import asking_actor, found, group_named, persona_named
 from node.commands.running import Refused, make_sure, opened
 from node.commands.showing import as_json, tell, tell_all
 from node.wiring import Node
@@ -165,6 +165,19 @@ def refuse(environ: Mapping[str, str], name: str, handle: str) -> None:
         card = node.database.read_now(asking_actor, node.uris, view.id, handle)
         node.database.write_now(membership.refuse, node.uris, None, view.id, card.id)
         click.echo(f"{card.address} is refused.")
+
+
+@group.command()
+@click.argument("name")
+@click.argument("handle")
+@click.pass_obj
+def owner(environ: Mapping[str, str], name: str, handle: str) -> None:
+    """Make a member the owner of a group; who owned it before looks after it on."""
+    with opened(environ) as node:
+        view = node.database.read_now(group_named, name)
+        persona_id = node.database.read_now(persona_named, node.uris, handle)
+        node.database.write_now(membership.appoint_owner, None, view.id, persona_id)
+        click.echo(f"{handle} owns {name}.")
 
 
 @group.command()

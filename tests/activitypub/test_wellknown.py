@@ -1,10 +1,11 @@
 """What a stranger asks first, over the real routes: it names whom it may, and hides the rest alike (S-218, S-402)."""
 
+from functools import partial
 from urllib.parse import quote
 
 import pytest
 
-from activitypub.actors import mark_gone
+from activitypub.actors import mark_gone, retire_actor
 from tests.receiver import DOMAIN, Receiver, make_local, receiving
 
 BASE = f"http://{DOMAIN}"
@@ -50,6 +51,20 @@ async def test_who_has_left_is_gone(here: Receiver) -> None:
     kim = await make_local(here, "kim")
     await here.context.database.write(mark_gone, kim.id)
     assert (await ask(here, kim.uri))[0] == 410
+
+
+@pytest.mark.parametrize(("was_findable", "status"), [(True, 410), (False, 404)])
+async def test_a_handle_that_ended_answers_as_it_did_before(here: Receiver, was_findable: bool, status: int) -> None:
+    """Gone for whom anybody could look up; for anybody else as if it had never been. Its own address stays gone."""
+    kim = await make_local(here, "kim")
+    assert (await ask(here, f"acct:kim@{DOMAIN}"))[0] == 200
+    await here.context.database.write(partial(retire_actor, was_findable=was_findable), kim.id)
+    for resource in (f"acct:kim@{DOMAIN}", f"acct:KIM@{DOMAIN}", f"{BASE}/@kim"):
+        assert (await ask(here, resource))[0] == status
+    page = await here.get("/@kim", "application/activity+json")
+    assert page.status_code == status
+    assert (await ask(here, kim.uri))[0] == 410
+    assert (await here.get(kim.uri.removeprefix(BASE), "application/activity+json")).status_code == 410
 
 
 @pytest.mark.parametrize(

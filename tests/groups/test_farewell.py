@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Table
 
 from activitypub import actors
+from activitypub.handles import ended_handle
 from groups import farewell, invitations, reactions
 from groups.errors import GroupsError, NotFound
 from groups.membership import receive_answer, request_to_join
@@ -13,9 +14,12 @@ from groups.models import Bookmark, Invitation, Mention, Notification, PersonFol
 from groups.people import card_for, cards
 from groups.places import standing_of
 from groups.views import Viewer
+from privacy import accounts
+from privacy.errors import NameTaken
 from privacy.models import Persona
 from privacy.personas import may_act
 from privacy.unit_of_work import table_of
+from tests.factories import make_persona
 from tests.groups.house import MEMBERSHIPS, POSTS, House
 
 PERSONAS = table_of(Persona)
@@ -83,7 +87,7 @@ def test_it_acts_and_is_found_no_more(house: House) -> None:
     house.destroy()
     with pytest.raises(NotFound):
         house.ask(card_for, Viewer(ben), ana)
-    assert house.ask(cards, [ana])[ana].name == "ana"
+    assert house.ask(cards, [ana])[ana].name == f"gone!{ana}"
     assert not house.ask(may_act, ana)
     assert not house.ask(standing_of, group, ana).is_active
     with pytest.raises(GroupsError):
@@ -135,12 +139,42 @@ def test_ending_twice_is_ending_once(house: House) -> None:
 
 
 def test_a_ban_outlives_the_persona(house: House) -> None:
-    """To end a persona is no way to be let in again."""
-    ana, _ = busy(house)
+    """To end a persona is no way to be let in again under another; with the account the ban has done its work."""
+    ana, ben = busy(house)
     group = house.names["grief"]
-    house.place(group, ana, state="banned")
-    end(house, ana)
+    for one in (ana, ben):
+        house.place(group, one, state="banned")
+    house.do(accounts.close_account, house.ask(accounts.account_of, ben), lambda *_: None)
+    for one in (ana, ben):
+        end(house, one)
     assert house.rows(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ana)[0].state == "banned"
+    assert house.count(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ben) == 0
+
+
+@pytest.mark.parametrize("place", ["active", "pending", "left", "removed", "refused"])
+def test_every_other_place_goes_with_the_persona(house: House, place: str) -> None:
+    """Whatever it was to a group is nobody's business once it is gone; its neighbour's place stays."""
+    ana, ben = busy(house)
+    house.place(house.names["grief"], ana, state=place)
+    end(house, ana)
+    assert house.count(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ana) == 0
+    assert house.count(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ben) == 1
+
+
+@pytest.mark.parametrize(("audience", "told"), [("public", True), ("none", False)])
+def test_a_handle_that_ended_is_nobody_s_again(house: House, audience: str, told: bool) -> None:
+    """It stands nowhere and cannot be taken; only who could look it up before is told that it has ended."""
+    group = house.group("grief", audience=audience)
+    ana = house.person("ana", group)
+    assert house.ask(actors.local_actor_by_handle, "ana").id == ana
+    end(house, ana)
+    assert house.ask(actors.local_actor_by_handle, "ana") is None
+    assert house.ask(ended_handle, "Ana") is told
+    assert house.ask(ended_handle, "ben") is None
+    for taken in ("ana", "ANA"):
+        with pytest.raises(NameTaken):
+            house.do(make_persona, house.uris, taken, account_id=0)
+    house.person("ben", group)
 
 
 @pytest.mark.parametrize("who", ["sam@far.example", "grief"])

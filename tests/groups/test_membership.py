@@ -9,7 +9,7 @@ from groups import membership, timelines
 from groups.ends import ENDS
 from groups.errors import Conflict, NotAllowed, NotFound
 from groups.models import Notification
-from groups.places import groups_of, members_of, requests_of, standing_of
+from groups.places import groups_of, groups_owned_by, members_of, requests_of, standing_of
 from groups.views import MembershipView, Page, Viewer
 from privacy import accounts
 from privacy.ends import end_rows
@@ -243,6 +243,37 @@ def test_the_owner_stays(house: House) -> None:
     with pytest.raises(NotAllowed):
         house.do(membership.remove, house.uris, kim, grief, owner)
     assert state(house, grief, owner) == "active"
+
+
+def test_a_group_is_handed_over_to_a_member_by_its_owner_or_by_the_operator(house: House) -> None:
+    """Whoever owned it looks after it on, and may leave; a member cannot help itself to a group."""
+    grief = house.group("grief")
+    ana, ben, cara = (house.person(name, grief) for name in ("ana", "ben", "cara"))
+    house.do(membership.appoint_owner, None, grief, ana)
+    with pytest.raises(NotAllowed):
+        house.do(membership.appoint_owner, ben, grief, ben)
+    with pytest.raises(NotAllowed):
+        house.do(membership.leave, house.uris, ana, grief)
+    house.do(membership.appoint_owner, ana, grief, cara)
+    roles = {who: house.ask(standing_of, grief, who).role for who in (ana, ben, cara)}
+    assert roles == {ana: "facilitator", ben: "member", cara: "owner"}
+    with pytest.raises(NotAllowed):
+        house.do(membership.appoint_owner, ana, grief, ana)
+    house.do(membership.leave, house.uris, ana, grief)
+
+
+def test_only_a_member_who_can_act_here_owns_a_group(house: House) -> None:
+    """Nobody becomes one from outside or elsewhere; and the owner stays while that is refused."""
+    grief, town = house.group("grief"), house.group("town", audience="public")
+    ana = house.person("ana", grief, town)
+    outsider, asking = house.person("eve"), house.person("ida", grief, state="pending")
+    reader = house.person("rob", grief, role="follower")
+    left, far = house.person("lee", grief, state="left"), house.stranger("sam", "far.example", town)
+    house.do(membership.appoint_owner, None, grief, ana)
+    for group, nobody in ((grief, outsider), (grief, asking), (grief, reader), (grief, left), (town, far)):
+        with pytest.raises(Conflict):
+            house.do(membership.appoint_owner, None, group, nobody)
+    assert [view.id for view in house.ask(groups_owned_by, [ana, outsider])] == [grief]
 
 
 def test_removing_is_for_those_who_look_after_the_group(house: House) -> None:

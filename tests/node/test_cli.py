@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from activitypub.actors import local_actor_by_handle
 from node.cli import COMMANDS
+from node.settings import load_settings
+from node.wiring import build_node
+from tests.factories import make_member
 from tests.served import COMMAND_SECONDS, KINFOLD, first_link
 from web.tokens import TOKEN_PREFIX
 
@@ -82,6 +86,16 @@ class Operator:
         """Run several commands that do not need one another."""
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(lambda arguments: self.run(*arguments), commands))
+
+    def member(self, group: str, handle: str) -> None:
+        """Give somebody a place in a group, for which there is no command."""
+        settings = {"DEVELOPMENT": "1", "DATA_DIR": str(self.data)}
+        node = build_node(load_settings({f"KINFOLD_{name}": value for name, value in settings.items()}))
+        try:
+            found = [node.database.read_now(local_actor_by_handle, name) for name in (group, handle)]
+            node.database.write_now(make_member, *(actor.id for actor in found if actor is not None))
+        finally:
+            node.close()
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +187,7 @@ def test_wrong_usage_is_told_from_a_refusal(operator: Operator, wrong: tuple[tup
         {("account", "add", "x!"): "name", ("token", "nobody"): "no account nobody"},
         {("token", "owner", "--scopes", "read sudo"): "scopes", ("token", "owner", "--persona", "x"): "no persona x"},
         {("group", "show", "none"): "no group none", ("group", "pause", "none"): "no group none"},
+        {("group", "owner", "none", "owner"): "no group none", ("group", "requests", "none"): "no group none"},
         {("group", "admit", "none", "robin"): "no group none", ("group", "invite", "none"): "no group none"},
         {
             ("group", "add", "grief", "--title", "G", "--owner", "nobody"): "no nobody on",
@@ -320,6 +335,33 @@ def test_an_invitation_is_a_link_and_nobody_asks_to_join_yet(operator: Operator)
     assert (asked.code, asked.out, asked.err) == (DONE, "", "Nobody asks to join.\n")
     for verb in ("admit", "refuse"):
         assert operator.run("group", verb, "inviting", "@owner").is_refusal("does not ask to join")
+
+
+def test_whoever_leaves_is_told_which_groups_stay_without_an_owner(operator: Operator) -> None:
+    """The sentence names each group and the way out, before the question; with another owner there is none."""
+    operator.do("account", "add", "olga")
+    for group in ("orchard", "oasis"):
+        operator.do("group", "add", group, "--title", "O", "--owner", "olga")
+    operator.do("group", "set", "oasis", "--join", "open")
+    declined = operator.run("account", "erase", "olga", stdin="n\n")
+    assert declined.code == REFUSED
+    assert "olga owns oasis, orchard, which" in declined.err
+    assert "kinfold group owner GROUP HANDLE" in declined.err
+    assert operator.run("group", "owner", "oasis", "owner").is_refusal("Only a member of the group")
+    assert operator.run("group", "owner", "oasis", "nobody").is_refusal("there is no nobody")
+    erased = operator.do("account", "erase", "olga", "--yes")
+    assert "olga owns oasis, orchard" in erased.err
+    assert "olga is erased" in erased.out
+
+
+def test_a_group_is_given_another_owner(operator: Operator) -> None:
+    operator.do("account", "add", "pia")
+    operator.do("account", "add", "quinn")
+    operator.do("group", "add", "pond", "--title", "P", "--owner", "pia")
+    operator.member("pond", "quinn")
+    assert operator.do("group", "owner", "pond", "@quinn").out == "@quinn owns pond.\n"
+    assert operator.do("account", "erase", "pia", "--yes").err == ""
+    assert "quinn owns pond" in operator.run("account", "erase", "quinn", stdin="n\n").err
 
 
 # ── other servers, and the end ───────────────────────────────────────────────────────────────────────────────────────

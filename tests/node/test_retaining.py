@@ -25,6 +25,7 @@ from node.retaining import LONGEST_UNDRAINED, MIDNIGHT_OIL, RULES, Retention, dr
 from node.wiring import Node
 from privacy import accounts, retention
 from privacy.ends import EndRule
+from privacy.errors import NameTaken
 from privacy.models import ShredJob
 from privacy.records import Moment, Record, new_id
 from privacy.retention import CONFIRMED_FOR, ORPHAN_AGE, Verdict
@@ -32,7 +33,9 @@ from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import DAYS_OF_INBOX, SealedBox
 from tests.clock import MovableClock
 from tests.factories import make_group, make_member, make_persona, make_remote_actor
+from web.markers import set_markers
 from web.sessions import close_everything
+from web.tokens import NewToken, make_token
 
 POSTS, JOBS, KEYS = table_of(Post), table_of(ShredJob), table_of(ActorKey)
 INBOX, OUTBOX, DELIVERIES = table_of(InboxItem), table_of(OutboxItem), table_of(Delivery)
@@ -71,6 +74,18 @@ class House:
     def count(self, table: Table) -> int:
         """Return how many rows a table has."""
         return int(self.one(select(func.count()).select_from(table))[0])
+
+    def everything(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return every row of every table of the content database, as it is stored."""
+
+        def read(uow: UnitOfWork) -> list[tuple[str, tuple[Any, ...]]]:
+            return [
+                (table.name, tuple(row))
+                for table in Record.metadata.sorted_tables
+                for row in uow.connection.execute(select(*table.c))
+            ]
+
+        return self.database.read_now(read)
 
     def do(self, statement: Any) -> None:
         """Change the database beside all deeds."""
@@ -382,7 +397,7 @@ async def test_an_erasure_that_was_interrupted_is_finished_by_the_next_sweep(hou
     house.clock.move(HOUR)  # longer than any lease
     await house.retention.sweep()
     assert [house.opens(sealed_box(post)) for post in mine] == [False, False]
-    assert [house.row(post.id).body for post in mine] == [None, None]
+    assert house.count(POSTS) == 0
     assert house.vault.keyring.named(accounts.secret_name(account.id)) is None
     assert house.vault.keyring.subjects([house.robin, house.sam]).keys() == {house.sam}
     profile = house.one(select(ACTORS).where(ACTORS.c.id == house.robin))
@@ -402,3 +417,60 @@ async def test_erasing_one_leaves_what_others_wrote(house: House) -> None:
     assert not house.opens(sealed_box(mine))
     assert house.opens(sealed_box(theirs))
     assert house.row(theirs.id).state == "live"
+    assert house.count(POSTS) == 1
+
+
+async def test_nothing_tells_afterwards_who_was_here_and_in_which_groups(house: House) -> None:
+    """A thief of the database finds the name nowhere, and the persona in rows that lead to no group and to no other.
+
+    What still has to be sent to other servers names them until it is sent; then that is gone, too.
+    """
+    database, uris = house.database, house.node.uris
+    database.write_now(make_member, house.group, house.sam)
+    far = database.write_now(make_remote_actor, "quilt", "far.example", kind="Group")
+    for actor in (house.robin, house.sam):
+        database.write_now(make_member, far, actor)
+    first = house.publish("by robin")
+    answer = composing.compose(uris, composing.PostForm("for robin", parent_id=first.id), {})
+    database.write_now(posting.publish_post, uris, house.sam, answer)
+    over_there = composing.compose(uris, composing.PostForm("elsewhere", group_id=far), {})
+    database.write_now(posting.publish_post, uris, house.robin, over_there)
+    database.write_now(set_markers, house.robin, {"home": first.id})
+    database.write_now(make_token, NewToken(house.group, ["read"], house.robin))
+    received = {
+        "id": new_id(), "id_hash": b"x", "signer_id": far, "delivered_to": house.robin, "received_at": house.clock(),
+        "outcome": "done", "attempts": 1,
+    }  # fmt: skip
+    house.do(insert(INBOX).values(received))
+    assert {"memberships", "posts", "markers", "access_tokens", "inbox_items", "actors"} <= standing(house, house.robin)
+    assert "actors" in naming(house, "robin")
+
+    database.write_now(accounts.close_account, house.account, close_everything)
+    await house.retention.erase_closed()
+    threads = set(database.read_now(lambda uow: uow.connection.execute(select(POSTS.c.thread_id)).scalars().all()))
+    waiting = database.read_now(lambda uow: uow.connection.execute(select(DELIVERIES.c.ordering_key)).scalars().all())
+    assert waiting
+    assert not threads & set(waiting)
+    assert standing(house, house.robin) == {"actors", "actor_keys", "personas", "outbox_items"}
+    assert set(database.read_now(lambda uow: uow.connection.execute(select(OUTBOX.c.group_id)).scalars())) == {0}
+    house.do(delete(DELIVERIES))
+    house.do(delete(OUTBOX))
+    await house.retention.sweep()
+    assert standing(house, house.robin) == {"actors", "personas"}
+    assert standing(house, house.account) == set()
+    assert naming(house, "robin") == set()
+    assert "memberships" in standing(house, house.sam)
+    assert "actors" in naming(house, "sam")
+    database.write_now(accounts.register, accounts.NewAccount("robin"))
+    with pytest.raises(NameTaken):
+        database.write_now(make_persona, uris, "Robin")
+
+
+def standing(house: House, number: int) -> set[str]:
+    """Return the tables in which a number stands in some row."""
+    return {name for name, values in house.everything() if number in values}
+
+
+def naming(house: House, word: str) -> set[str]:
+    """Return the tables in which a word stands in some row, as text or in bytes."""
+    return {name for name, values in house.everything() if any(word in str(value).lower() for value in values)}

@@ -20,6 +20,7 @@ from tests.factories import make_group, make_member, make_persona
 from tests.interop.browser import OUT_OF_BAND, Form, Page, pkce
 from tests.web.browsing import Browser, Place
 from web.models import AccessToken, AuthorizationCode, OAuthApplication
+from web.sessions import close_everything
 
 BACK = "https://app.example/back?from=kinfold"
 STATE = "st&te=/+ é"
@@ -537,6 +538,18 @@ def test_a_code_lasts_ten_minutes(place: Place, ada: Browser) -> None:
     assert app.exchange(late).json()["error"] == "invalid_grant"
 
 
+def test_a_code_ends_with_the_password_under_which_it_was_given(place: Place, ada: Browser) -> None:
+    """Whoever found the browser open cannot come back with a code after everything was ended (S-804)."""
+    place.member("eve")
+    app = register(place)
+    timely, late = code_for(ada, app), code_for(ada, app)
+    theirs = code_for(place.signed_in("eve"), app)
+    assert app.exchange(timely).status_code == 200
+    place.do(give_password, "ada", close_everything)
+    assert app.exchange(late).json()["error"] == "invalid_grant"
+    assert app.exchange(theirs).status_code == 200
+
+
 @pytest.mark.parametrize("uri", ["https://app.example/back", OUT_OF_BAND, "https://evil.example/"])
 def test_a_code_is_bound_to_its_address(place: Place, ada: Browser, uri: str) -> None:
     app = register(place)
@@ -782,11 +795,11 @@ def second_name(uow: UnitOfWork, place: Place, account: str, handle: str) -> int
     return make_persona(uow, place.uris, handle, account_id=found.id)
 
 
-def give_password(uow: UnitOfWork, account: str) -> None:
+def give_password(uow: UnitOfWork, account: str, end_access: accounts.EndAccess = lambda *_: None) -> None:
     """Give an account a password that nothing here types."""
     found = accounts.account_named(uow, account)
     assert found is not None
-    accounts.change_password(uow, found.id, "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA", lambda *_: None)
+    accounts.change_password(uow, found.id, "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA", end_access)
 
 
 def register_and_agree(place: Place) -> tuple[App, str]:
