@@ -153,12 +153,12 @@ def enqueue_for(uow: UnitOfWork, outgoing: Outgoing, audience: Audience, of: int
     What the author waits for does not grow with the audience. Raises KeyShredded when the post has ended already.
     """
     asked = {"audience_of": of}
+    if outgoing.object_id is not None and outgoing.kind in SUPERSEDES:
+        _spread_no_further(uow, outgoing, audience.name)
     if not audience.is_large.value(uow, asked):
         enqueue(uow, outgoing, audience.recipients, asked)
         return
-    outbox_id = _store_item(uow, outgoing, audience.name, of)
-    if outgoing.object_id is not None and outgoing.kind in SUPERSEDES:
-        _spread_no_further(uow, outgoing, outbox_id, audience.name)
+    _store_item(uow, outgoing, audience.name, of)
     uow.wake("deliveries")
 
 
@@ -258,21 +258,19 @@ _NOTE_COPIES = {
 }
 
 
-def _earlier(what: Outgoing | Row[Any], outbox_id: int) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions on what is in the queue of the same object, and superseded by this."""
+def _superseded(what: Outgoing | Row[Any]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions on what is in the queue of the same object, and pointless once this is."""
     return (
         ITEMS.c.object_id == what.object_id,
         ITEMS.c.actor_id == what.actor_id,
         ITEMS.c.kind.in_(sorted(SUPERSEDES[what.kind])),
-        ITEMS.c.id < outbox_id,
     )
 
 
 def _take_back(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str) -> None:
     """Drop what waits of the same object for the same inboxes; what is under way keeps its place."""
-    if what.kind in WITHDRAWS:
-        _spread_no_further(uow, what, outbox_id, None)
-    earlier = set(uow.connection.execute(select(ITEMS.c.id).where(*_earlier(what, outbox_id))).scalars())
+    behind = ITEMS.c.id < outbox_id
+    earlier = set(uow.connection.execute(select(ITEMS.c.id).where(*_superseded(what), behind)).scalars())
     if not earlier:
         return
     now_told = select(DELIVERIES.c.inbox).where(DELIVERIES.c.outbox_id == outbox_id, DELIVERIES.c.inbox > after)
@@ -281,9 +279,12 @@ def _take_back(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after
     drop_delivered(uow, earlier)
 
 
-def _spread_no_further(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, audience: str | None) -> None:
-    """Leave it at whom earlier activities have reached: a Delete makes all pointless, an edit those to its audience."""
-    stopped = update(ITEMS).where(*_earlier(what, outbox_id), ITEMS.c.audience.is_not(None))
+def _spread_no_further(uow: UnitOfWork, what: Outgoing, audience: str) -> None:
+    """Leave it at whom earlier activities have reached: a Delete makes all pointless, an edit those to its audience.
+
+    Also where a Delete reaches nobody itself, since nothing of the post has gone out yet.
+    """
+    stopped = update(ITEMS).where(*_superseded(what), ITEMS.c.audience.is_not(None))
     if what.kind not in WITHDRAWS:
         stopped = stopped.where(ITEMS.c.audience == audience)
     ended = set(uow.connection.execute(stopped.values(audience=None).returning(ITEMS.c.id)).scalars())

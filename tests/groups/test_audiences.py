@@ -1,0 +1,76 @@
+"""Who an activity goes to is the same whether it is written down at once or worked out later."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import literal, select
+
+from activitypub.models import Delivery, OutboxItem
+from activitypub.queueing import Audience, Outgoing, enqueue_for
+from activitypub.spreading import spread_some
+from groups.audiences import AUDIENCES, LARGE
+from privacy.statements import Prepared
+from privacy.unit_of_work import UnitOfWork, table_of
+from tests.factories import make_member, make_remote_actor
+from tests.groups.house import House
+
+DELIVERIES, ITEMS = table_of(Delivery), table_of(OutboxItem)
+ALWAYS = Prepared(select(literal(True)))
+HOSTS = {
+    "micro.example": {}, "thread.example": {"threadiverse": True}, "friend.example": {"level": "allow"},
+    "shut.example": {"level": "suspend"}, "held.example": {"level": "quarantine", "threadiverse": True},
+}  # fmt: skip
+
+
+def inboxes_of(house: House, audience: Audience, of: int) -> list[tuple[str, str]]:
+    """Queue something for an audience, spread it to the end, and return host and inbox of each delivery."""
+    outgoing = Outgoing(1, "Like", {"type": "Like"}, None, of, None, of, None)
+    house.do(lambda uow: uow.connection.execute(ITEMS.delete()).close())
+    house.do(enqueue_for, outgoing, audience, of)
+    while house.do(spread_some, {audience.name: audience}, 2):
+        pass
+    query = select(DELIVERIES.c.host, DELIVERIES.c.inbox).order_by(DELIVERIES.c.inbox)
+    return [tuple(row) for row in house.ask(lambda uow: uow.connection.execute(query).fetchall())]
+
+
+@pytest.mark.parametrize("name", AUDIENCES)
+@pytest.mark.parametrize("audience", ["public", "followers", "peers-only"])
+def test_a_large_audience_gets_what_a_small_one_would(house: House, audience: str, name: str) -> None:
+    group = house.group("grief", audience=audience)
+    kim = house.person("kim", group)
+    for host, facts in HOSTS.items():
+        for handle in ("sam", "ola"):
+            house.stranger(handle, host, group)
+        house.class_of(host, **facts)
+    house.stranger("former", "micro.example")
+    of = house.post(kim, "hello", group_id=group).id if name.startswith("holders") else group
+    at_once = inboxes_of(house, AUDIENCES[name], of)
+    spread = inboxes_of(house, replace(AUDIENCES[name], is_large=ALWAYS), of)
+    assert spread == at_once
+    assert not {host for host, _ in spread} & {"shut.example", "held.example"} or name == "holders"
+
+
+def many_join(uow: UnitOfWork, group_id: int, count: int) -> None:
+    """Let so many people of as many servers into a group."""
+    for number in range(count):
+        make_member(uow, group_id, make_remote_actor(uow, "sam", f"h{number}.example"))
+
+
+@pytest.mark.parametrize(("count", "at_once"), [(LARGE - 5, True), (LARGE + 5, False)])
+def test_from_how_many_on_an_author_waits_no_longer(house: House, count: int, at_once: bool) -> None:
+    group = house.group("grief", audience="public")
+    kim = house.person("kim", group)
+    house.do(many_join, group, count)
+    post = house.post(kim, "hello", group_id=group)
+    boosts = [sent for sent in house.sent() if sent.kind == "Announce(id)"]
+    assert len(boosts) == (count if at_once else 0)
+    house.delete(kim, post.id)
+    while house.do(spread_some, AUDIENCES):
+        pass
+    if not at_once:
+        assert house.sent() == [], "it was deleted before it reached anybody"
+    again = house.post(kim, "hello again", group_id=group)
+    while house.do(spread_some, AUDIENCES):
+        pass
+    told = {sent.inbox for sent in house.sent() if sent.document.get("object") == again.uri}
+    assert len(told) == count
