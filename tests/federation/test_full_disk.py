@@ -1,7 +1,7 @@
 """A disk that is full: what is there can be read, what cannot be stored is refused in words, and it heals by itself.
 
-The disk of one process is made small from outside (RLIMIT_FSIZE), at a size at which the keyring still fits and the
-content database does not.
+The disk of one process is made small from outside (RLIMIT_FSIZE), so that it can write to no file: not to the content
+database, not to the keyring, not to its log.
 """
 
 import resource
@@ -31,12 +31,10 @@ def node(tmp_path: Path) -> Iterator[ServedNode]:
 
 @contextmanager
 def full_disk(node: ServedNode) -> Iterator[None]:
-    """Let the serving process make no file longer than the keyring is."""
+    """Let the serving process write to no file."""
     process = node.process_id
     before, most = resource.prlimit(process, resource.RLIMIT_FSIZE)
-    room = 0
-
-    resource.prlimit(process, resource.RLIMIT_FSIZE, (room, most))
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (0, most))
     try:
         yield
     finally:
