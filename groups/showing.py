@@ -1,18 +1,20 @@
 """From rows to what a viewer is shown; a page of posts costs a fixed number of statements, whatever its length."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, func, literal, select, union_all
+from sqlalchemy import BigInteger, CompoundSelect, Row, bindparam, func, literal, select, union_all
 
 from groups.models import Bookmark, Mention, Post, Reaction
 from groups.people import cards
 from groups.places import group_views
 from groups.views import ActorCard, GroupView, PostView, Viewer
-from groups.visibility import GROUPS, Onlooker, visible_to, written_for
+from groups.visibility import GROUPS, visible_here, written_for
+from privacy.records import Moment
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
 
@@ -131,24 +133,32 @@ def _counts(uow: UnitOfWork, viewer: Viewer, ids: Sequence[int]) -> tuple[dict[i
     They are counted anew for each viewer: a number that is the same for all would tell of private answers, and tell
     those who were shown out what goes on without them.
     """
-    onlooker = Onlooker(viewer.actor_id)
+    asked = {"shown": ids, "reader": viewer.actor_id, "moment": uow.now}
+    found: dict[str, dict[int, int]] = {"reply": {}, "support": {}}
+    for kind, post_id, count in uow.connection.execute(_counting(anybody=viewer.actor_id is None), asked):
+        found[kind][post_id] = count
+    return found["reply"], found["support"]
+
+
+@functools.cache
+def _counting(*, anybody: bool) -> CompoundSelect[Any]:
+    """Return the statement that counts, built once: every page and every post that is written asks it."""
+    shown = bindparam("shown", expanding=True, type_=BigInteger())
+    reader = None if anybody else bindparam("reader", type_=BigInteger())
     in_groups = POSTS.join(GROUPS, GROUPS.c.id == POSTS.c.group_id)
     answered = (
         select(literal("reply").label("kind"), POSTS.c.parent_id, func.count())
         .select_from(in_groups)
-        .where(POSTS.c.parent_id.in_(ids), visible_to(onlooker, uow.now))
+        .where(POSTS.c.parent_id.in_(shown), visible_here(reader, bindparam("moment", type_=Moment())))
         .group_by(POSTS.c.parent_id)
     )
     supported = (
         select(literal("support"), REACTIONS.c.post_id, func.count())
         .select_from(in_groups.join(REACTIONS, REACTIONS.c.post_id == POSTS.c.id))
-        .where(REACTIONS.c.post_id.in_(ids), written_for(onlooker))
+        .where(REACTIONS.c.post_id.in_(shown), written_for(reader))
         .group_by(REACTIONS.c.post_id)
     )
-    found: dict[str, dict[int, int]] = {"reply": {}, "support": {}}
-    for kind, post_id, count in uow.connection.execute(union_all(answered, supported)):
-        found[kind][post_id] = count
-    return found["reply"], found["support"]
+    return union_all(answered, supported)
 
 
 def _view(viewer: Viewer, row: Row[Any], words: Words, around: _Surroundings) -> PostView:

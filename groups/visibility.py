@@ -6,6 +6,7 @@ A property test holds the two to the same answers. What may not be seen is treat
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, and_, exists, false, literal, or_, select
 
@@ -16,6 +17,7 @@ from privacy.unit_of_work import table_of
 
 POSTS, GROUPS, MEMBERSHIPS = table_of(Post), table_of(Group), table_of(Membership)
 MENTIONS, ACTORS = table_of(Mention), table_of(Actor)
+Number: TypeAlias = int | ColumnElement[int]
 SHARED_AUDIENCES = ("peers-only", "followers", "public")
 """Groups of which another server may read something; of the first kind only one that is trusted."""
 
@@ -69,25 +71,27 @@ def can_see(onlooker: Onlooker, places: Places, post: PostFacts, now: datetime) 
 
 def visible_to(onlooker: Onlooker, now: datetime) -> ColumnElement[bool]:
     """Return the same rule as a condition on `posts` joined with `groups`."""
-    alive = and_(POSTS.c.state == "live", POSTS.c.expires_at > now)
-    if onlooker.host is not None:
-        shared = GROUPS.c.audience.in_(shared_with(onlooker))
-        return and_(alive, shared, or_(_by_host(onlooker.host), _to_group(_host_belongs(onlooker.host))))
-    if onlooker.actor_id is None:
-        return and_(alive, _to_group(false()))
-    me = onlooker.actor_id
-    named = exists().where(MENTIONS.c.post_id == POSTS.c.id, MENTIONS.c.actor_id == me)
-    mine = or_(POSTS.c.author_id == me, and_(POSTS.c.audience == "direct", named))
-    return and_(alive, or_(mine, _to_group(_belongs(me))))
+    if onlooker.host is None:
+        return visible_here(onlooker.actor_id, now)
+    shared = GROUPS.c.audience.in_(shared_with(onlooker))
+    return and_(_alive(now), shared, or_(_by_host(onlooker.host), _to_group(_host_belongs(onlooker.host))))
 
 
-def written_for(onlooker: Onlooker) -> ColumnElement[bool]:
-    """Return whether a post that an actor here sees was written for it as for others, as a condition as above.
+def visible_here(reader: Number | None, now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Return the rule for an actor of this node, or for nobody in particular; both may be parameters of a statement."""
+    if reader is None:
+        return and_(_alive(now), _to_group(false()))
+    named = exists().where(MENTIONS.c.post_id == POSTS.c.id, MENTIONS.c.actor_id == reader)
+    mine = or_(POSTS.c.author_id == reader, and_(POSTS.c.audience == "direct", named))
+    return and_(_alive(now), or_(mine, _to_group(_belongs(reader))))
 
-    Whoever was shown out of a group still sees what it wrote there, but not what others make of that since.
+
+def written_for(reader: Number | None) -> ColumnElement[bool]:
+    """Return whether a post that somebody here sees was written for them as for others, as a condition as above.
+
+    Whoever was shown out of a group still sees what they wrote there, but not what others make of that since.
     """
-    belongs = false() if onlooker.actor_id is None else _belongs(onlooker.actor_id)
-    return or_(POSTS.c.audience == "direct", _to_group(belongs))
+    return or_(POSTS.c.audience == "direct", _to_group(false() if reader is None else _belongs(reader)))
 
 
 def shared_with(onlooker: Onlooker) -> tuple[str, ...]:
@@ -95,20 +99,18 @@ def shared_with(onlooker: Onlooker) -> tuple[str, ...]:
     return SHARED_AUDIENCES if onlooker.trusted else SHARED_AUDIENCES[1:]
 
 
-def groups_of(actor_id: int) -> "ColumnElement[int]":
+def groups_of(actor_id: Number) -> "ColumnElement[int]":
     """Return the ids of the groups in which an actor takes part now, as a subquery."""
-    return (
-        select(MEMBERSHIPS.c.group_id)
-        .where(
-            MEMBERSHIPS.c.actor_id == literal(actor_id, MEMBERSHIPS.c.actor_id.type),
-            MEMBERSHIPS.c.state == "active",
-            MEMBERSHIPS.c.role.in_(PARTICIPANTS),
-        )
-        .scalar_subquery()
-    )
+    me = literal(actor_id, MEMBERSHIPS.c.actor_id.type) if isinstance(actor_id, int) else actor_id
+    mine = (MEMBERSHIPS.c.actor_id == me, MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(PARTICIPANTS))
+    return select(MEMBERSHIPS.c.group_id).where(*mine).scalar_subquery()
 
 
-def _belongs(actor_id: int) -> ColumnElement[bool]:
+def _alive(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    return and_(POSTS.c.state == "live", POSTS.c.expires_at > now)
+
+
+def _belongs(actor_id: Number) -> ColumnElement[bool]:
     return or_(POSTS.c.group_id.in_(groups_of(actor_id)), POSTS.c.group_id == actor_id)
 
 
