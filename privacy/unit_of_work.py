@@ -121,16 +121,18 @@ def claim_due(
 @functools.cache
 def _claim(table: Table, where: tuple[Any, ...]) -> ReturningUpdate[Any]:
     """Return the statement that claims, built once: it is asked several times a second."""
-    candidates = (
+    # Named apart, so that PostgreSQL looks once: it may run a plain subquery anew for each row, and claim them all.
+    due = (
         select(table.c.id)
         .where(table.c.due_at <= bindparam("claim_now", type_=Moment()), *where)
         .order_by(table.c.due_at, table.c.id)
         .limit(bindparam("claim_limit", type_=Integer()))
         .with_for_update(skip_locked=True)
+        .cte("due")
     )
     return (
         update(table)
-        .where(table.c.id.in_(candidates))
+        .where(table.c.id.in_(select(due.c.id)))
         .values(
             due_at=bindparam("claim_until", type_=Moment()),
             lease=bindparam("claim_lease", type_=BigInteger()),

@@ -82,6 +82,7 @@ def erase(environ: Mapping[str, str], name: str, *, yes: bool) -> None:
 
     with opened(environ) as node:
         found = node.database.read_now(account_of_name, name)
+        node.database.write_now(accounts.check_owned_without, found.id)
         _warn_of_ownerless(node, found)
         if not yes:
             make_sure(f"Erase {found.name} and everything it wrote?")

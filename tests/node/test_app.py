@@ -14,8 +14,9 @@ from node import health
 from node.app import create_app
 from node.faces import join_faces
 from node.settings import load_settings
-from node.wiring import Node, build_node, prepare_directories
+from node.wiring import Node, build_node
 from privacy.errors import DatabaseUnavailable
+from privacy.keyring import create_keyring, create_root_key
 from tests.clock import MovableClock
 from web.forms import make_token
 from web.routes import routes
@@ -49,7 +50,8 @@ def away(request: pytest.FixtureRequest, tmp_path: Path, clock: MovableClock) ->
         "KINFOLD_DATABASE_URL": addresses[request.param],
     }
     settings = load_settings(environ)
-    prepare_directories(settings.data_dir, settings.keyring_dir, settings.root_key_file)
+    create_root_key(settings.root_key_file)
+    create_keyring(settings.keyring_dir)
     built = build_node(settings, clock=clock)
     yield built
     built.close()

@@ -13,8 +13,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from node.app import create_app
 from node.hosts import OwnHost
+from node.keys import make_keys
 from node.settings import load_settings
-from node.wiring import Node, build_node, prepare_directories
+from node.wiring import Node, build_node
 from tests.clock import MovableClock
 
 PATHS = (
@@ -90,7 +91,7 @@ def trying_out(tmp_path: Path, clock: MovableClock) -> Iterator[Node]:
     settings = load_settings(
         {"KINFOLD_DEVELOPMENT": "1", "KINFOLD_DOMAIN": "localhost:8000", "KINFOLD_DATA_DIR": str(tmp_path / "data")}
     )
-    prepare_directories(settings.data_dir, settings.keyring_dir, settings.root_key_file)
+    make_keys(settings)
     built = build_node(settings, clock=clock)
     yield built
     built.close()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from node.database import ThreadedDatabase
 from node.engines import database_url
@@ -48,6 +48,19 @@ def test_what_is_due_is_claimed_once_and_the_oldest_first(database: ThreadedData
     assert database.write_now(claim, 3)[1] == [10, 20, 21]
     assert database.write_now(claim, 3)[1] == [11]
     assert database.write_now(claim, 3)[1] == []
+
+
+@pytest.mark.parametrize("database_address", ["postgresql"], indirect=True)
+def test_no_plan_of_the_database_claims_more_than_was_asked_for(database: ThreadedDatabase) -> None:
+    """A plain subquery with LIMIT and SKIP LOCKED is run anew for each row in a nested loop, and finds others then."""
+
+    def in_a_nested_loop(uow: UnitOfWork) -> list[int]:
+        for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize", "indexscan", "bitmapscan"):
+            uow.connection.execute(text(f"SET LOCAL enable_{way} = off"))
+        return claim(uow, 3)[1]
+
+    database.write_now(put_jobs, 8)
+    assert len(database.write_now(in_a_nested_loop)) == 3
 
 
 def test_a_claim_counts_as_an_attempt_and_asks_for_itself_again_later(database: ThreadedDatabase) -> None:
