@@ -34,7 +34,7 @@ def check_handle(handle: str) -> str:
 def end_handle(uow: UnitOfWork, handle: str, *, was_findable: bool) -> None:
     """Remember, by a keyed hash, that a handle is not to be given again, and whether strangers may hear of its end."""
     dialect = postgresql if uow.dialect == "postgresql" else sqlite
-    tomb = {"uri_hash": _hash_of(uow, handle), "was_public": was_findable, "at": uow.now}
+    tomb = {"uri_hash": _hash_of(uow, handle), "was_public": was_findable, "ended_on": uow.now}
     uow.connection.execute(dialect.insert(TOMBSTONES).values(tomb).on_conflict_do_nothing())
 
 

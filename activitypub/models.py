@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from privacy.records import Due, Holds, OnErasure, Record
+from privacy.records import Day, Due, Holds, OnErasure, Record
 
 DUE = text("due_at IS NOT NULL")
 SPREADS = text("audience IS NOT NULL")
@@ -182,7 +182,6 @@ class LedgerEntry(Record):
     host: Mapped[str]
     via: Mapped[str]
     """`push` or `fetch`."""
-    first_at: Mapped[datetime]
     ends_at: Mapped[datetime | None] = mapped_column(index=True)
     """When the entry itself goes: the object's end and 90 days."""
 
@@ -195,4 +194,4 @@ class Tombstone(Record):
 
     uri_hash: Mapped[bytes] = mapped_column(primary_key=True)
     was_public: Mapped[bool]
-    at: Mapped[datetime]
+    ended_on: Mapped[datetime] = mapped_column(Day)

@@ -232,7 +232,7 @@ def note_effects(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, aft
 
 def _note_copies(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str) -> None:
     ends_at = None if what.expires_at is None else what.expires_at + LEDGER_KEPT
-    own = {"queued_item": outbox_id, "held_object": what.object_id, "queued_now": uow.now, "held_until": ends_at}
+    own = {"queued_item": outbox_id, "held_object": what.object_id, "held_until": ends_at}
     _NOTE_COPIES[uow.dialect].run(uow, own | {"queued_after": after})
 
 
@@ -242,10 +242,9 @@ def _note_statement(made: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | 
         DELIVERIES.c.inbox,
         DELIVERIES.c.host,
         literal("push"),
-        NOW,
         bindparam("held_until", type_=Moment()),
     ).where(DELIVERIES.c.outbox_id == bindparam("queued_item", type_=BigInteger()), DELIVERIES.c.inbox > AFTER)
-    names = ["object_id", "inbox", "host", "via", "first_at", "ends_at"]
+    names = ["object_id", "inbox", "host", "via", "ends_at"]
     chosen = made.from_select(names, rows)
     return chosen.on_conflict_do_update(
         index_elements=["object_id", "inbox"], set_={"ends_at": chosen.excluded.ends_at}

@@ -139,13 +139,13 @@ def tombstone_hash(uow: UnitOfWork, uri: str) -> bytes:
 
 def has_ended(uow: UnitOfWork, uri: str) -> bool:
     """Tell whether something with this address ended here before, so that it must not come back (S-319)."""
-    known = select(TOMBSTONES.c.at).where(TOMBSTONES.c.uri_hash == tombstone_hash(uow, uri))
+    known = select(TOMBSTONES.c.ended_on).where(TOMBSTONES.c.uri_hash == tombstone_hash(uow, uri))
     return uow.connection.execute(known).first() is not None
 
 
 def remember_end(uow: UnitOfWork, uri: str, *, was_public: bool) -> None:
     """Remember that something with this address has ended, also when it never came."""
-    _write_tombstones(uow, [{"uri_hash": tombstone_hash(uow, uri), "was_public": was_public, "at": uow.now}])
+    _write_tombstones(uow, [{"uri_hash": tombstone_hash(uow, uri), "was_public": was_public, "ended_on": uow.now}])
 
 
 def _remember(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
@@ -160,7 +160,7 @@ def _remember(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
             {
                 "uri_hash": tombstone_hash(uow, row.uri),
                 "was_public": row.group_id in public and row.audience == "group",
-                "at": uow.now,
+                "ended_on": uow.now,
             }
             for row in rows
         ],

@@ -183,7 +183,7 @@ def _follow_person(uow: UnitOfWork, uris: Uris, sender: ActorView, target: Actor
         "target_id": target.id,
         "uri": follow_uri,
         "state": "active",
-        "created_at": uow.now,
+        "created_on": uow.now,
     }
     uow.connection.execute(dialect.insert(PERSON_FOLLOWS).values(**values).on_conflict_do_nothing())
     accept = to_answer("Accept", uris.activity(f"{new_id():x}"), target.uri, follow_uri, sender.uri)

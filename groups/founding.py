@@ -94,7 +94,7 @@ def found_group(uow: UnitOfWork, uris: Uris, new: NewGroup, keys: actors.KeyPair
             preset=new.preset,
             state="open",
             exclusive=new.preset in HIGH_RISK,
-            created_at=uow.now,
+            created_on=uow.now,
         )
     )
     if new.owner_id is not None:
@@ -107,7 +107,7 @@ def make_owner(uow: UnitOfWork, group_id: int, actor_id: int) -> None:
     uow.connection.execute(
         insert(MEMBERSHIPS).values(
             id=new_id(), group_id=group_id, actor_id=actor_id, role="owner", state="active", exclusive=False,
-            created_at=uow.now,
+            created_on=uow.now,
         )
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ def adopt_remote_group(uow: UnitOfWork, actor_id: int) -> GroupView:
         uow.connection.execute(
             insert(GROUPS).values(
                 id=actor_id, local=False, keep_seconds=int(REMOTE_KEEP.total_seconds()), state="open",
-                exclusive=False, created_at=uow.now, **rules,
+                exclusive=False, created_on=uow.now, **rules,
             )
         )  # fmt: skip
     else:

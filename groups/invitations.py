@@ -41,7 +41,7 @@ def invite(uow: UnitOfWork, by: int | None, group_id: int, uses: int, life: time
     token = INVITATION_PREFIX + secrets.token_urlsafe(32)
     row = {
         "id": new_id(), "token_hash": _hash(token), "group_id": group_id, "made_by": by, "uses_left": uses,
-        "created_at": uow.now, "expires_at": uow.now + life,
+        "created_on": uow.now, "expires_at": uow.now + life,
     }  # fmt: skip
     uow.connection.execute(insert(INVITATIONS).values(**row))
     return InvitationView(int(str(row["id"])), group_id, uses, uow.now, uow.now + life), token
@@ -51,8 +51,9 @@ def invitations_of(uow: UnitOfWork, by: int, group_id: int) -> list[InvitationVi
     """Return the links into a group that still work, to one who looks after it. Raises NotFound, NotAllowed."""
     may(Act.INVITE, standing_of(uow, group_id, by)).or_raise()
     alive = (INVITATIONS.c.group_id == group_id, INVITATIONS.c.expires_at > uow.now, INVITATIONS.c.uses_left > 0)
-    rows = uow.connection.execute(select(INVITATIONS).where(*alive).order_by(INVITATIONS.c.created_at)).fetchall()
-    return [InvitationView(row.id, row.group_id, row.uses_left, row.created_at, row.expires_at) for row in rows]
+    query = select(INVITATIONS).where(*alive).order_by(INVITATIONS.c.created_on, INVITATIONS.c.expires_at)
+    rows = uow.connection.execute(query).fetchall()
+    return [InvitationView(row.id, row.group_id, row.uses_left, row.created_on, row.expires_at) for row in rows]
 
 
 def revoke(uow: UnitOfWork, by: int, invitation_id: int) -> None:

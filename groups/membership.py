@@ -249,7 +249,7 @@ def _put(
         _change(uow, group_id, actor_id, **values)
         return
     exclusive = uow.connection.execute(select(GROUPS.c.exclusive).where(GROUPS.c.id == group_id)).scalar_one()
-    row = {"id": new_id(), "group_id": group_id, "actor_id": actor_id, "exclusive": exclusive, "created_at": uow.now}
+    row = {"id": new_id(), "group_id": group_id, "actor_id": actor_id, "exclusive": exclusive, "created_on": uow.now}
     uow.connection.execute(insert(MEMBERSHIPS).values(**row, **values))
 
 

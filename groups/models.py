@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from privacy.records import Holds, OnErasure, Record, SealedRow
+from privacy.records import Day, Holds, OnErasure, Record, SealedRow
 
 
 class Group(Record):
@@ -27,7 +27,7 @@ class Group(Record):
     """`open`, `paused` (read, but nobody posts) or `sealed` (closed for good)."""
     exclusive: Mapped[bool] = mapped_column(default=False)
     """Whether new members start with the group kept out of their home timeline."""
-    created_at: Mapped[datetime]
+    created_on: Mapped[datetime] = mapped_column(Day)
 
 
 class Membership(Record):
@@ -52,9 +52,9 @@ class Membership(Record):
     """The id of the Follow that asked for it, ours or theirs."""
     exclusive: Mapped[bool] = mapped_column(default=False)
     """Whether the member keeps this group out of the home timeline."""
-    created_at: Mapped[datetime]
-    ends_at: Mapped[datetime | None]
-    """When the row itself goes: 30 days after leaving, 14 after a refusal."""
+    created_on: Mapped[datetime] = mapped_column(Day)
+    ends_at: Mapped[datetime | None] = mapped_column(Day)
+    """The day on which the row itself goes: 30 days after leaving, 14 after a refusal."""
 
 
 class Post(Record, SealedRow):
@@ -116,7 +116,7 @@ class Reaction(Record):
     actor_id: Mapped[int] = mapped_column(primary_key=True, index=True)
     uri: Mapped[str | None]
     """The id of the Like, ours or theirs."""
-    created_at: Mapped[datetime]
+    created_on: Mapped[datetime] = mapped_column(Day)
 
 
 class Bookmark(Record):
@@ -127,7 +127,7 @@ class Bookmark(Record):
 
     actor_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True, index=True)
-    created_at: Mapped[datetime]
+    created_on: Mapped[datetime] = mapped_column(Day)
 
 
 class Notification(Record):
@@ -159,7 +159,7 @@ class PersonFollow(Record):
     uri: Mapped[str | None]
     state: Mapped[str]
     """`pending` or `active`."""
-    created_at: Mapped[datetime]
+    created_on: Mapped[datetime] = mapped_column(Day)
 
 
 class Invitation(Record):
@@ -174,5 +174,5 @@ class Invitation(Record):
     made_by: Mapped[int | None]
     """The actor that made it, or null for the command line."""
     uses_left: Mapped[int]
-    created_at: Mapped[datetime]
+    created_on: Mapped[datetime] = mapped_column(Day)
     expires_at: Mapped[datetime] = mapped_column(index=True)

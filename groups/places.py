@@ -82,7 +82,7 @@ def groups_to_join(uow: UnitOfWork, viewer: Viewer) -> list[GroupView]:
 def groups_of(uow: UnitOfWork, persona_id: int) -> list[tuple[GroupView, MembershipView]]:
     """Return the groups that a persona is in or has asked for, with its place in each."""
     mine = and_(MEMBERSHIPS.c.actor_id == persona_id, MEMBERSHIPS.c.state.in_(("active", "pending")))
-    rows = uow.connection.execute(select(MEMBERSHIPS).where(mine).order_by(MEMBERSHIPS.c.created_at)).fetchall()
+    rows = uow.connection.execute(select(MEMBERSHIPS).where(mine).order_by(MEMBERSHIPS.c.created_on)).fetchall()
     views = group_views(uow, [row.group_id for row in rows])
     return [(views[row.group_id], membership_view(row)) for row in rows if row.group_id in views]
 
@@ -128,7 +128,7 @@ def membership_view(row: Row[Any]) -> MembershipView:
 
 def _people(uow: UnitOfWork, group_id: int, state: str) -> list[tuple[ActorCard, MembershipView]]:
     where = and_(MEMBERSHIPS.c.group_id == group_id, MEMBERSHIPS.c.state == state)
-    query = select(MEMBERSHIPS).where(where).order_by(MEMBERSHIPS.c.created_at).limit(MAX_MEMBERS_SHOWN)
+    query = select(MEMBERSHIPS).where(where).order_by(MEMBERSHIPS.c.created_on).limit(MAX_MEMBERS_SHOWN)
     rows = uow.connection.execute(query).fetchall()
     faces = cards(uow, [row.actor_id for row in rows])
     people = [(faces[row.actor_id], membership_view(row)) for row in rows if row.actor_id in faces]
@@ -157,5 +157,5 @@ def _view(row: Row[Any], card: ActorCard) -> GroupView:
         keep=timedelta(seconds=row.keep_seconds),
         preset=row.preset,
         state=row.state,
-        created_at=row.created_at,
+        created_on=row.created_on,
     )

@@ -43,7 +43,7 @@ def unreact(uow: UnitOfWork, uris: Uris, persona_id: int, post_id: int) -> PostV
 def store_reaction(uow: UnitOfWork, row: Row[Any], actor_id: int, like_uri: str) -> bool:
     """Write down that somebody supports a post and tell its author; answers whether that is new."""
     dialect = postgresql if uow.dialect == "postgresql" else sqlite
-    values = {"post_id": row.id, "actor_id": actor_id, "uri": like_uri, "created_at": uow.now}
+    values = {"post_id": row.id, "actor_id": actor_id, "uri": like_uri, "created_on": uow.now}
     # What an INSERT counts is not told on PostgreSQL; what it returns is.
     stored = dialect.insert(REACTIONS).values(**values).on_conflict_do_nothing().returning(REACTIONS.c.post_id)
     if uow.connection.execute(stored).first() is None:
@@ -78,7 +78,7 @@ def bookmark(uow: UnitOfWork, persona_id: int, post_id: int) -> PostView:
     """Keep a post at hand; nobody is told. Raises NotFound."""
     _visible(uow, persona_id, post_id)
     dialect = postgresql if uow.dialect == "postgresql" else sqlite
-    values = {"actor_id": persona_id, "post_id": post_id, "created_at": uow.now}
+    values = {"actor_id": persona_id, "post_id": post_id, "created_on": uow.now}
     uow.connection.execute(dialect.insert(BOOKMARKS).values(**values).on_conflict_do_nothing())
     return post(uow, Viewer(persona_id), post_id)
 

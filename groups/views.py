@@ -64,7 +64,7 @@ class GroupView:
     keep: timedelta
     preset: str | None
     state: str
-    created_at: datetime
+    created_on: datetime
 
     @property
     def id(self) -> int:
@@ -155,5 +155,5 @@ class InvitationView:
     id: int
     group_id: int
     uses_left: int
-    created_at: datetime
+    created_on: datetime
     expires_at: datetime

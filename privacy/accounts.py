@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from privacy.errors import LastOwner, NameTaken, SignInRefused
 from privacy.models import Persona, ShredJob
 from privacy.naming import checked_email, checked_name, normalised
-from privacy.records import Holds, OnErasure, Record, new_id
+from privacy.records import UNORDERED, Holds, OnErasure, Record, new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
 ROLES = ("member", "facilitator", "moderator", "admin", "owner")
@@ -74,6 +74,7 @@ class SignInLink(Record):
 
     __tablename__ = "sign_in_links"
     holds = Holds("a hashed link that signs an account in", OnErasure.DELETE)
+    __table_args__ = UNORDERED
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(index=True)

@@ -27,6 +27,11 @@ def from_milliseconds(value: int) -> datetime:
     return datetime.fromtimestamp(value // 1000, UTC).replace(microsecond=value % 1000 * 1000)
 
 
+def first_moment_of(moment: datetime) -> datetime:
+    """Return the first moment of a moment's day in UTC."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def day_of(written: str) -> datetime:
     """Return the first moment of a day written as `YYYY-MM-DD`."""
     return datetime.fromisoformat(written).replace(tzinfo=UTC)

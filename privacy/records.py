@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, MetaData, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from privacy.clock import from_milliseconds, to_milliseconds
+from privacy.clock import first_moment_of, from_milliseconds, to_milliseconds
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -58,8 +58,30 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else from_milliseconds(value)
 
 
+class Day(TypeDecorator[datetime]):
+    """The day of a moment, stored as its first millisecond: all that is kept where nothing asks for the hour.
+
+    Rows written in one transaction have the same millisecond, and so it would tell which of them belong together.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - its interface
+        """Turn a moment into the beginning of its day."""
+        return None if value is None else to_milliseconds(first_moment_of(value))
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - its interface
+        """Turn what is stored into a moment."""
+        return None if value is None else from_milliseconds(value)
+
+
 Id = BigInteger().with_variant(Integer, "sqlite")
 """A 63-bit id; SQLite wants the word INTEGER to use it as the row id."""
+
+
+UNORDERED = {"sqlite_with_rowid": False}
+"""Arguments of a table whose rows shall not tell in which order they came: SQLite numbers them unless told not to."""
 
 
 class Record(DeclarativeBase):

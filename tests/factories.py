@@ -94,7 +94,7 @@ def make_remote_actor(
     if kind == "Group":
         row = {
             "id": actor_id, "local": False, "audience": "public", "join_rule": "open", "preset": None, "state": "open",
-            "keep_seconds": int(KEPT.total_seconds()), "exclusive": False, "created_at": uow.now,
+            "keep_seconds": int(KEPT.total_seconds()), "exclusive": False, "created_on": uow.now,
         }  # fmt: skip
         uow.connection.execute(insert(table_of(Group)), row)
     return actor_id
@@ -106,7 +106,7 @@ def make_member(
     """Give an actor a place in a group, and return the membership's id."""
     row = {
         "id": new_id(), "group_id": group_id, "actor_id": actor_id, "role": role, "state": state, "follow_uri": None,
-        "exclusive": False, "created_at": uow.now, "ends_at": None,
+        "exclusive": False, "created_on": uow.now, "ends_at": None,
     }  # fmt: skip
     uow.connection.execute(insert(table_of(Membership)), row | columns)
     return int(row["id"])  # type: ignore[call-overload]  # the row's values are of several types

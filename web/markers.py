@@ -21,14 +21,14 @@ class MarkerView:
     timeline: str
     last_read_id: str
     version: int
-    updated_at: datetime
+    updated_on: datetime
 
 
 def markers_of(uow: UnitOfWork, actor_id: int, timelines: Sequence[str]) -> list[MarkerView]:
     """Return the markers of an actor; a timeline that was never marked is left out."""
     mine = select(MARKERS).where(MARKERS.c.actor_id == actor_id, MARKERS.c.timeline.in_(timelines))
     rows = uow.connection.execute(mine.order_by(MARKERS.c.timeline)).fetchall()
-    return [MarkerView(row.timeline, row.last_read_id, row.version, row.updated_at) for row in rows]
+    return [MarkerView(row.timeline, row.last_read_id, row.version, row.updated_on) for row in rows]
 
 
 def set_markers(uow: UnitOfWork, actor_id: int, read_up_to: Mapping[str, int]) -> list[MarkerView]:
@@ -36,7 +36,7 @@ def set_markers(uow: UnitOfWork, actor_id: int, read_up_to: Mapping[str, int]) -
     versions = {marker.timeline: marker.version for marker in markers_of(uow, actor_id, list(read_up_to))}
     for timeline, last_read_id in read_up_to.items():
         version = versions.get(timeline)
-        values = {"last_read_id": str(last_read_id), "version": (version or 0) + 1, "updated_at": uow.now}
+        values = {"last_read_id": str(last_read_id), "version": (version or 0) + 1, "updated_on": uow.now}
         if version is None:
             uow.connection.execute(insert(MARKERS).values(actor_id=actor_id, timeline=timeline, **values))
             continue

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from privacy.records import Holds, OnErasure, Record
+from privacy.records import UNORDERED, Day, Holds, OnErasure, Record
 
 
 class Session(Record):
@@ -12,11 +12,12 @@ class Session(Record):
 
     __tablename__ = "sessions"
     holds = Holds("that a browser is signed in to an account", OnErasure.DELETE)
+    __table_args__ = UNORDERED
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(index=True)
-    created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    """A day, or for a shared device a minute: when it was used last is not kept more closely than that."""
 
 
 class OAuthApplication(Record):
@@ -44,6 +45,7 @@ class AuthorizationCode(Record):
 
     __tablename__ = "authorization_codes"
     holds = Holds("that a persona let an app act for it, until the app comes for its token", OnErasure.DELETE)
+    __table_args__ = UNORDERED
 
     code_hash: Mapped[bytes] = mapped_column(primary_key=True)
     application_id: Mapped[int]
@@ -63,6 +65,7 @@ class AccessToken(Record):
 
     __tablename__ = "access_tokens"
     holds = Holds("that an app may act for a persona", OnErasure.DELETE)
+    __table_args__ = UNORDERED
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     id: Mapped[int] = mapped_column(unique=True)
@@ -72,7 +75,6 @@ class AccessToken(Record):
     acting_id: Mapped[int | None]
     """The persona behind it when `actor_id` is a group."""
     scopes: Mapped[str]
-    created_at: Mapped[datetime]
 
 
 class IdempotencyKey(Record):
@@ -97,4 +99,4 @@ class Marker(Record):
     timeline: Mapped[str] = mapped_column(primary_key=True)
     last_read_id: Mapped[str]
     version: Mapped[int]
-    updated_at: Mapped[datetime]
+    updated_on: Mapped[datetime] = mapped_column(Day)

@@ -8,13 +8,14 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import delete, insert, select, update
 from starlette.requests import Request
 from starlette.responses import Response
 
+from privacy.clock import first_moment_of
 from privacy.unit_of_work import UnitOfWork, table_of
 from web.models import AuthorizationCode, Session
 from web.tokens import revoke_tokens_of
@@ -34,8 +35,12 @@ class Visit:
 
     account_id: int
     token: str
-    began_at: datetime
     expires_at: datetime
+
+    @property
+    def began_at(self) -> datetime:
+        """When the browser was signed in: the cookie says so, and the database does not."""
+        return datetime.fromtimestamp(int(self.token[1:].partition(".")[0]), UTC)
 
     @property
     def is_shared(self) -> bool:
@@ -108,9 +113,12 @@ class Cookies:
         return f"__Host-{plain}" if self.https else plain
 
 
-def new_session_token(*, shared: bool) -> str:
-    """Return a new session cookie: 256 random bits behind a sign that says whether the device is shared."""
-    return (SHARED_MARK if shared else OWN_MARK) + secrets.token_urlsafe(32)
+def new_session_token(now: datetime, *, shared: bool) -> str:
+    """Return a new session cookie: a sign that says whether the device is shared, the second of now, 256 random bits.
+
+    It is hashed as a whole, so nobody can make a visit younger than it is.
+    """
+    return f"{SHARED_MARK if shared else OWN_MARK}{int(now.timestamp())}.{secrets.token_urlsafe(32)}"
 
 
 def is_shared(token: str) -> bool:
@@ -121,6 +129,15 @@ def is_shared(token: str) -> bool:
 def idle_span(token: str) -> timedelta:
     """Return how long a session lives without use."""
     return IDLE_ON_SHARED_DEVICE if is_shared(token) else IDLE
+
+
+def end_of(token: str, now: datetime) -> datetime:
+    """Return when a session ends that is used now, cut to the day, or to the minute on a shared device.
+
+    To the millisecond it would tell what the account's owner did at that moment under one of their names.
+    """
+    end = now + idle_span(token)
+    return end.replace(second=0, microsecond=0) if is_shared(token) else first_moment_of(end)
 
 
 def hash_of(token: str) -> bytes:
@@ -150,8 +167,7 @@ def open_session(uow: UnitOfWork, account_id: int, token: str) -> None:
     row = {
         "token_hash": hash_of(token),
         "account_id": account_id,
-        "created_at": uow.now,
-        "expires_at": uow.now + idle_span(token),
+        "expires_at": end_of(token, uow.now),
     }
     uow.connection.execute(insert(SESSIONS).values(row))
 
@@ -160,7 +176,7 @@ def find_visit(uow: UnitOfWork, token: str) -> Visit | None:
     """Return the visit of a session cookie, unless it has ended or never was."""
     query = select(SESSIONS).where(SESSIONS.c.token_hash == hash_of(token), SESSIONS.c.expires_at > uow.now)
     row = uow.connection.execute(query).first()
-    return None if row is None else Visit(row.account_id, token, row.created_at, row.expires_at)
+    return None if row is None else Visit(row.account_id, token, row.expires_at)
 
 
 def needs_extending(visit: Visit, now: datetime) -> bool:
@@ -173,7 +189,7 @@ def extend_session(uow: UnitOfWork, token: str) -> None:
     uow.connection.execute(
         update(SESSIONS)
         .where(SESSIONS.c.token_hash == hash_of(token), SESSIONS.c.expires_at > uow.now)
-        .values(expires_at=uow.now + idle_span(token))
+        .values(expires_at=end_of(token, uow.now))
     )
 
 

@@ -71,7 +71,6 @@ def make_token(uow: UnitOfWork, new: NewToken) -> str:
             actor_id=new.actor_id,
             acting_id=new.acting_id,
             scopes=" ".join(new.scopes),
-            created_at=uow.now,
         )
     )
     return token

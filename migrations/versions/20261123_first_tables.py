@@ -38,9 +38,9 @@ def _access_tokens() -> None:
         sa.Column("actor_id", ID, nullable=True),
         sa.Column("acting_id", ID, nullable=True),
         sa.Column("scopes", sa.String(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_access_tokens")),
         sa.UniqueConstraint("id", name=op.f("uq_access_tokens_id")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_access_tokens_actor_id"), "access_tokens", ["actor_id"], unique=False)
     op.create_index(op.f("ix_access_tokens_application_id"), "access_tokens", ["application_id"], unique=False)
@@ -116,6 +116,7 @@ def _authorization_codes() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_for", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_authorization_codes")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_authorization_codes_expires_at"), "authorization_codes", ["expires_at"], unique=False)
 
@@ -166,7 +167,6 @@ def _ledger_entries() -> None:
         sa.Column("inbox", sa.String(), nullable=False),
         sa.Column("host", sa.String(), nullable=False),
         sa.Column("via", sa.String(), nullable=False),
-        sa.Column("first_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("object_id", "inbox", name=op.f("pk_ledger_entries")),
     )
@@ -180,7 +180,7 @@ def _markers() -> None:
         sa.Column("timeline", sa.String(), nullable=False),
         sa.Column("last_read_id", sa.String(), nullable=False),
         sa.Column("version", ID, nullable=False),
-        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_on", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("actor_id", "timeline", name=op.f("pk_markers")),
     )
 
@@ -285,7 +285,7 @@ def _person_follows() -> None:
         sa.Column("target_id", ID, autoincrement=False, nullable=False),
         sa.Column("uri", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_on", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("follower_id", "target_id", name=op.f("pk_person_follows")),
     )
     op.create_index(op.f("ix_person_follows_target_id"), "person_follows", ["target_id"], unique=False)
@@ -316,9 +316,9 @@ def _sessions() -> None:
         "sessions",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("account_id", ID, nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sessions")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_sessions_account_id"), "sessions", ["account_id"], unique=False)
     op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"], unique=False)
@@ -347,6 +347,7 @@ def _sign_in_links() -> None:
         sa.Column("account_id", ID, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_sign_in_links")),
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_sign_in_links_account_id"), "sign_in_links", ["account_id"], unique=False)
     op.create_index(op.f("ix_sign_in_links_expires_at"), "sign_in_links", ["expires_at"], unique=False)
@@ -357,7 +358,7 @@ def _tombstones() -> None:
         "tombstones",
         sa.Column("uri_hash", sa.LargeBinary(), nullable=False),
         sa.Column("was_public", sa.Boolean(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_on", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("uri_hash", name=op.f("pk_tombstones")),
     )
 
@@ -417,7 +418,7 @@ def _groups() -> None:
         sa.Column("preset", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("exclusive", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_on", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["id"], ["actors.id"], name=op.f("fk_groups_id_actors")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_groups")),
     )
@@ -431,7 +432,7 @@ def _invitations() -> None:
         sa.Column("group_id", ID, nullable=False),
         sa.Column("made_by", ID, nullable=True),
         sa.Column("uses_left", ID, nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_on", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["group_id"], ["groups.id"], name=op.f("fk_invitations_group_id_groups"), ondelete="CASCADE"
@@ -453,7 +454,7 @@ def _memberships() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("follow_uri", sa.String(), nullable=True),
         sa.Column("exclusive", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_on", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["actor_id"], ["actors.id"], name=op.f("fk_memberships_actor_id_actors"), ondelete="CASCADE"
@@ -516,7 +517,7 @@ def _bookmarks() -> None:
         "bookmarks",
         sa.Column("actor_id", ID, autoincrement=False, nullable=False),
         sa.Column("post_id", ID, nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_on", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_bookmarks_post_id_posts"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("actor_id", "post_id", name=op.f("pk_bookmarks")),
     )
@@ -540,7 +541,7 @@ def _reactions() -> None:
         sa.Column("post_id", ID, nullable=False),
         sa.Column("actor_id", ID, nullable=False),
         sa.Column("uri", sa.String(), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_on", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_reactions_post_id_posts"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("post_id", "actor_id", name=op.f("pk_reactions")),
     )

@@ -54,7 +54,7 @@ def build_world(uow: UnitOfWork, uris: Uris) -> World:
                 uow.connection.execute(
                     insert(memberships).values(
                         id=new_id(), group_id=group_id, actor_id=actor_id, role=role, state=state, exclusive=False,
-                        created_at=uow.now,
+                        created_on=uow.now,
                     )
                 )  # fmt: skip
                 if state == "active" and role != "follower":

@@ -24,7 +24,7 @@ def put_link(uow: UnitOfWork, number: int, ends_at: datetime) -> None:
 
 
 def put_copy(uow: UnitOfWork, object_id: int, inbox: str, ends_at: datetime | None) -> None:
-    row = {"object_id": object_id, "inbox": inbox, "host": "far.example", "via": "push", "first_at": START}
+    row = {"object_id": object_id, "inbox": inbox, "host": "far.example", "via": "push"}
     uow.connection.execute(insert(LEDGER), row | {"ends_at": ends_at})
 
 

@@ -47,7 +47,7 @@ class Place:
 
     def signed_in(self, handle: str) -> "Browser":
         """Open a browser in which the account of this name is signed in."""
-        browser, token = Browser(self), new_session_token(shared=False)
+        browser, token = Browser(self), new_session_token(self.clock(), shared=False)
         self.do(open_session_of, handle, token)
         browser.cookies["__Host-kinfold"] = token
         return browser

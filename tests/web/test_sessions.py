@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from node.database import ThreadedDatabase
 from privacy import accounts
 from privacy.unit_of_work import UnitOfWork, table_of
-from tests.clock import MovableClock
+from tests.clock import START, MovableClock
 from tests.factories import make_persona
 from tests.web.browsing import Place
 from web import sessions
@@ -35,7 +35,7 @@ def cookies_of(response: Response) -> dict[str, tuple[str, set[str]]]:
 
 def test_on_https_cookies_are_bound_to_this_very_host() -> None:
     response = Response()
-    Cookies(https=True).sign_in(response, new_session_token(shared=False), 7)
+    Cookies(https=True).sign_in(response, new_session_token(START, shared=False), 7)
     given = cookies_of(response)
     assert set(given) == {"__Host-kinfold", "__Host-kinfold-name", "__Host-kinfold-form"}
     for _, attributes in given.values():
@@ -45,7 +45,7 @@ def test_on_https_cookies_are_bound_to_this_very_host() -> None:
 
 def test_in_development_cookies_go_without_https_and_keep_all_else() -> None:
     response = Response()
-    Cookies(https=False).sign_in(response, new_session_token(shared=False), 7)
+    Cookies(https=False).sign_in(response, new_session_token(START, shared=False), 7)
     given = cookies_of(response)
     assert set(given) == {"kinfold", "kinfold-name", "kinfold-form"}
     for _, attributes in given.values():
@@ -56,7 +56,7 @@ def test_in_development_cookies_go_without_https_and_keep_all_else() -> None:
 @pytest.mark.parametrize(("shared", "lasting"), [(True, False), (False, True)])
 def test_cookies_of_a_shared_device_end_with_the_browser(shared: bool, lasting: bool) -> None:
     response = Response()
-    Cookies(https=True).sign_in(response, new_session_token(shared=shared), 7)
+    Cookies(https=True).sign_in(response, new_session_token(START, shared=shared), 7)
     given = cookies_of(response)
     for name in ("__Host-kinfold", "__Host-kinfold-name"):
         assert ("max-age=2592000" in given[name][1]) is lasting
@@ -65,58 +65,86 @@ def test_cookies_of_a_shared_device_end_with_the_browser(shared: bool, lasting: 
 
 
 def test_tokens_cannot_be_guessed_and_say_whether_the_device_is_shared() -> None:
-    tokens = {new_session_token(shared=number % 2 == 0) for number in range(100)}
+    tokens = {new_session_token(START, shared=number % 2 == 0) for number in range(100)}
     assert len(tokens) == 100
-    assert {len(token) for token in tokens} == {44}
+    assert {len(token) for token in tokens} == {55}
     assert sum(map(sessions.is_shared, tokens)) == 50
 
 
 def test_the_row_of_a_session_holds_neither_the_cookie_nor_a_name(
     database: ThreadedDatabase, clock: MovableClock
 ) -> None:
-    token = new_session_token(shared=False)
+    token = new_session_token(START, shared=False)
     database.write_now(open_session, 5, token)
     [row] = database.read_now(lambda uow: uow.connection.execute(select(table_of(Session))).fetchall())
-    assert set(row._mapping) == {"token_hash", "account_id", "created_at", "expires_at"}
+    assert set(row._mapping) == {"token_hash", "account_id", "expires_at"}
     assert token.encode() not in row.token_hash
     assert row.token_hash == sessions.hash_of(token)
 
 
-@pytest.mark.parametrize(("shared", "idle"), [(False, timedelta(days=30)), (True, timedelta(minutes=15))])
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("shared", "unused", "idle"), [(False, 29 * DAY, 30 * DAY), (True, 14 * MINUTE, 15 * MINUTE)])
 def test_a_session_ends_when_it_is_not_used(
-    database: ThreadedDatabase, clock: MovableClock, shared: bool, idle: timedelta
+    database: ThreadedDatabase, clock: MovableClock, shared: bool, unused: timedelta, idle: timedelta
 ) -> None:
-    token = new_session_token(shared=shared)
+    token = new_session_token(clock(), shared=shared)
     database.write_now(open_session, 5, token)
-    clock.move(idle - timedelta(seconds=1))
+    clock.move(unused)
     visit = database.read_now(find_visit, token)
     assert visit is not None
     assert (visit.account_id, visit.is_shared) == (5, shared)
     database.write_now(sessions.extend_session, token)
-    clock.move(idle - timedelta(seconds=1))
+    clock.move(unused)
     assert database.read_now(find_visit, token) is not None
-    clock.move(timedelta(seconds=1))
+    clock.move(idle - unused)
     assert database.read_now(find_visit, token) is None
     database.write_now(sessions.extend_session, token)
     assert database.read_now(find_visit, token) is None, "what has ended is not brought back"
 
 
+@pytest.mark.parametrize(("shared", "step"), [(False, DAY), (True, MINUTE)])
+@given(st.timedeltas(timedelta(0), timedelta(days=5000)))
+def test_the_end_of_a_session_does_not_tell_when_it_was_used(shared: bool, step: timedelta, later: timedelta) -> None:
+    """To the day, or the minute where a visit is that short; never later than promised, and sooner by one at most."""
+    now = START + later
+    token = new_session_token(now, shared=shared)
+    end, promised = sessions.end_of(token, now), now + sessions.idle_span(token)
+    assert promised - step < end <= promised
+    assert (end - datetime(1970, 1, 1, tzinfo=UTC)) % step == timedelta(0)
+
+
+def test_a_cookie_says_when_the_visit_began_and_cannot_be_made_younger(
+    database: ThreadedDatabase, clock: MovableClock
+) -> None:
+    """The database does not hold that moment; whoever writes another one into the cookie is signed out."""
+    token = new_session_token(clock(), shared=False)
+    database.write_now(open_session, 5, token)
+    visit = database.read_now(find_visit, token)
+    assert visit is not None
+    assert visit.began_at == START
+    younger = new_session_token(START + 5 * DAY, shared=False).partition(".")[0] + token[token.index(".") :]
+    assert len(younger) == len(token)
+    assert database.read_now(find_visit, younger) is None
+
+
 def test_the_sign_of_a_shared_device_cannot_be_taken_off(database: ThreadedDatabase) -> None:
-    token = new_session_token(shared=True)
+    token = new_session_token(START, shared=True)
     database.write_now(open_session, 5, token)
     assert database.read_now(find_visit, token) is not None
     assert database.read_now(find_visit, f"o{token[1:]}") is None
 
 
 def test_sessions_that_have_ended_are_swept_by_the_next(database: ThreadedDatabase, clock: MovableClock) -> None:
-    database.write_now(open_session, 5, new_session_token(shared=True))
+    database.write_now(open_session, 5, new_session_token(START, shared=True))
     clock.move(timedelta(minutes=15))
-    database.write_now(open_session, 5, new_session_token(shared=False))
+    database.write_now(open_session, 5, new_session_token(START, shared=False))
     assert len(database.read_now(lambda uow: uow.connection.execute(select(table_of(Session))).fetchall())) == 1
 
 
 def test_the_name_in_use_is_signed_for_this_visit_alone() -> None:
-    token, other = new_session_token(shared=False), new_session_token(shared=False)
+    token, other = new_session_token(START, shared=False), new_session_token(START, shared=False)
     value = sign_choice(token, 7)
     assert chosen_persona(token, value) == 7
     assert chosen_persona(other, value) is None

@@ -14,7 +14,7 @@ def entity(markers: Sequence[MarkerView]) -> dict[str, Any]:
         marker.timeline: {
             "last_read_id": marker.last_read_id,
             "version": marker.version,
-            "updated_at": moment(marker.updated_at),
+            "updated_at": moment(marker.updated_on),
         }
         for marker in markers
     }

@@ -97,7 +97,7 @@ async def _links(asking: Visitor, fresh: str, errors: Mapping[str, str]) -> Resp
         "uses": [(str(most), _people(asking, most)) for most in USES],
         "days": [(str(most), _days(asking, most)) for most in DAYS],
         "invites": [
-            {"id": one.id, "words": _people(asking, one.uses_left), "ends": one.expires_at, "created": one.created_at}
+            {"id": one.id, "words": _people(asking, one.uses_left), "ends": one.expires_at, "created": one.created_on}
             for one in found
         ],
         "errors": {name: asking.say(text) for name, text in errors.items()},

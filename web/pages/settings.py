@@ -127,7 +127,7 @@ async def set_password(asking: Visitor) -> Response:
         return _password_form(asking, found, {"current": asking.say(error.public)})
     except Invalid as error:
         return _password_form(asking, found, {name: asking.say(text) for name, text in error.fields.items()})
-    token = new_session_token(shared=presence.visit.is_shared)
+    token = new_session_token(asking.now, shared=presence.visit.is_shared)
     await context.database.write(begin_anew, presence.visit.account_id, hashed, token)
     asking.presence = None
     response = asking.go(f"{NAMES}?done=password")

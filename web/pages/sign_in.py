@@ -106,7 +106,7 @@ async def begin_visit(
 ) -> Response:
     """Sign the browser in under a new session, whatever it held before (S-805), and take it on."""
     before = None if asking.presence is None else asking.presence.visit.token
-    token = new_session_token(shared=shared)
+    token = new_session_token(asking.now, shared=shared)
     await asking.context.database.write(change_session, account_id, token, before)
     asking.presence = None
     response = asking.go(onward)
