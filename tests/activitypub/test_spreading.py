@@ -41,7 +41,8 @@ class Node:
     def readers(self, count: int, of: int = CLUB) -> list[str]:
         """Let so many servers, five inboxes each, read something."""
         inboxes = [f"https://h{n // 5:04}.example/u/{n}/inbox" for n in range(count)]
-        rows = [{"object_id": of, "inbox": inbox, "host": host_of(inbox), "via": "push", "ends_at": None} for inbox in inboxes]  # fmt: skip
+        common = {"object_id": of, "via": "push", "ends_at": None}
+        rows = [common | {"inbox": inbox, "host": host_of(inbox)} for inbox in inboxes]
         if rows:
             self.database.write_now(lambda uow: uow.connection.execute(insert(LEDGER), rows).close())
         return inboxes
