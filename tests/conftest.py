@@ -22,7 +22,7 @@ from privacy.keyring import Keyring, create_keyring
 from privacy.vault import Vault
 from tests.clock import MovableClock
 
-LONG_JOURNEYS = ("federation", "interop")
+LONG_JOURNEYS = ("federation", "interop", "node")
 
 
 @pytest.hookimpl(trylast=True)

@@ -34,17 +34,15 @@ class Refused(click.ClickException):
 
 
 def make_sure(question: str) -> None:
-    """Ask before what cannot be undone. Raises Refused unless somebody says yes, at a terminal or by a pipe."""
-    if sys.stdin is not None and sys.stdin.isatty():
-        try:
-            sure = click.confirm(f"{question} This cannot be undone", err=True)
-        except click.Abort:
-            sure = False
-        if not sure:
-            raise Refused("nothing was changed")
+    """Ask somebody at a terminal before what cannot be undone; a script is taken at its word. Raises Refused."""
+    if sys.stdin is None or not sys.stdin.isatty():
         return
-    if piped_line().strip().lower() not in {"y", "yes"}:
-        raise Refused("nothing was changed: this cannot be undone, so say --yes if it is meant")
+    try:
+        sure = click.confirm(f"{question} This cannot be undone", err=True)
+    except click.Abort:
+        sure = False
+    if not sure:
+        raise Refused("nothing was changed")
 
 
 def piped_line() -> str:

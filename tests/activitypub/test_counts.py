@@ -125,7 +125,8 @@ async def test_many_at_once_share_their_commits(
     for _ in range(threads):  # one by one, or one thread would take them all
         blockers.append(asyncio.create_task(database.write(busy)))
         assert await asyncio.to_thread(started.acquire, timeout=30)
-    waiting = _Waiting(database.write, count, release)
+    # Two lots of letters are handed in at once, and the others wait for those.
+    waiting = _Waiting(database.write, 2, release)
     object.__setattr__(here.context, "database", _Writing(database, waiting))
     with counted() as found:
         answers_ = await asyncio.gather(*(here.send(request) for request in letters), *blockers)

@@ -1,5 +1,7 @@
 """What an operator does to accounts by hand, and is asked or refused before it is done."""
 
+import io
+
 import pytest
 
 from node.commands.running import Refused, make_sure, piped_line
@@ -35,29 +37,31 @@ def test_the_only_owner_is_neither_frozen_nor_erased(shell: Shell) -> None:
     shell.do("account", "erase", "second", "--yes")
 
 
-@pytest.mark.parametrize("answer", ["", "n\n", "\n", "yeah\n", "maybe\ny\n"])
-def test_without_a_clear_yes_nobody_is_erased_and_no_group_closed(shell: Shell, answer: str) -> None:
-    shell.run("account", "add", "nia")
-    for command in (("account", "erase", "nia"), ("group", "seal", "grief")):
-        assert "--yes" in shell.refused(*command, stdin=answer)
-    assert states(shell)["nia"] == "active"
-    assert "state: open" in shell.do("group", "show", "grief")
+@pytest.mark.parametrize("flags", [(), ("--yes",)])
+def test_a_script_is_taken_at_its_word(shell: Shell, flags: tuple[str, ...]) -> None:
+    name = f"leo{len(flags)}"
+    shell.do("account", "add", name)
+    shell.do("account", "erase", name, *flags)
+    assert name not in states(shell)
+    shell.do("group", "add", f"end{len(flags)}", "--title", "E")
+    assert shell.do("group", "seal", f"end{len(flags)}", *flags) == f"end{len(flags)} is sealed.\n"
+    assert "closed and takes no new members" in shell.refused("group", "invite", f"end{len(flags)}")
 
 
-def test_with_a_yes_it_is_done(shell: Shell) -> None:
-    for number, (stdin, flags) in enumerate((("y\n", ()), ("YES\n", ()), ("", ("--yes",)))):
-        shell.do("account", "add", f"leo{number}")
-        shell.do("account", "erase", f"leo{number}", *flags, stdin=stdin)
-        assert f"leo{number}" not in states(shell)
-        shell.do("group", "add", f"end{number}", "--title", "E")
-        assert shell.do("group", "seal", f"end{number}", *flags, stdin=stdin) == f"end{number} is sealed.\n"
-        assert "closed and takes no new members" in shell.refused("group", "invite", f"end{number}")
+@pytest.mark.parametrize(("answer", "sure"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])
+def test_somebody_at_a_terminal_is_asked(answer: str, sure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO(answer)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    if sure:
+        make_sure("Erase everything?")
+        return
+    with pytest.raises(Refused, match="nothing was changed"):
+        make_sure("Erase everything?")
 
 
-def test_where_nothing_can_be_read_nothing_is_done(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> None:
-    """Bytes that are no text, and standard input that whoever started the command has closed."""
-    assert "nothing was changed" in shell.refused("group", "seal", "grief", stdin=b"\xff\n")
+def test_a_password_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> None:
+    said = shell.refused("account", "add", "nia", "--password-stdin", stdin=b"\xff\n")
+    assert "nothing was changed" in said
     monkeypatch.setattr("sys.stdin", None)
     assert piped_line() == ""
-    with pytest.raises(Refused, match="--yes"):
-        make_sure("Erase everything?")

@@ -240,7 +240,6 @@ def test_an_account_is_added_frozen_thawed_and_erased(operator: Operator) -> Non
     assert {"name": "kim", "role": "member", "state": "frozen"} in operator.told("account", "list")
     assert operator.run("account", "link", "kim").is_refusal("kim is frozen")
     operator.do("account", "freeze", "kim", "--thaw")
-    assert operator.run("account", "erase", "kim", stdin="n\n").is_refusal("say --yes")
     plain = operator.do("account", "list").out
     assert "kim\tmember\tactive" in plain.splitlines()
     operator.do("account", "erase", "kim", "--yes")

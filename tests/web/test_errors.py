@@ -56,7 +56,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 PAIRS = st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=4)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from([name.partition("[")[0] for name in NAMES]), inner, max_size=3)
