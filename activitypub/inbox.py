@@ -24,6 +24,7 @@ from activitypub.keystore import KnownKey
 from activitypub.models import InboxItem
 from activitypub.origins import canonical_uri, check_origin, host_of, same_origin
 from activitypub.ports import ActorView
+from activitypub.repeats import hash_of_id
 from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.messages import Claim, SignedRequest
 from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
@@ -184,7 +185,7 @@ def _ended(letter: Letter, known: ActorView | None, error: FetchError) -> int | 
 
 def sealed_row(context: FederationContext, activity: Activity, body: bytes, now: datetime) -> dict[str, Any]:
     """Return the row of an activity: its id as a keyed hash, its body under the queue secret of the day."""
-    id_hash = context.vault.mac("activity", str(activity.id).encode())
+    id_hash = hash_of_id(context.vault, str(activity.id))
     sealed = context.vault.day_seal(now.date(), body, id_hash)
     # Ascending, so that what one sender sent first is worked through first.
     return {"id": snowflake(now), "id_hash": id_hash, "body": sealed, "received_at": now, "due_at": now, "attempts": 0}

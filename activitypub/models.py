@@ -195,3 +195,5 @@ class Tombstone(Record):
     uri_hash: Mapped[bytes] = mapped_column(primary_key=True)
     was_public: Mapped[bool]
     ended_on: Mapped[datetime] = mapped_column(Day)
+    ends_at: Mapped[datetime | None] = mapped_column(Day, index=True)
+    """When the mark itself goes; null is never."""

@@ -18,6 +18,7 @@ from activitypub.peers import note_threadiverse
 from activitypub.ports import ActorView, Arrival
 from activitypub.queueing import Secrets
 from activitypub.uris import Uris
+from groups import moderation
 from groups.addressees import Addressee, addressees_of, home_of
 from groups.distribution import Parcel, spread_in_group, withdraw_in_group
 from groups.endings import group_of, has_ended, hide, remember_end, tombstone_hash
@@ -26,11 +27,12 @@ from groups.incoming import IncomingActivity, IncomingAnnounce, IncomingPost
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
 from groups.policy import FACILITATORS, Act, Target, may
 from groups.showing import POSTS
-from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, parent_of, rewrite, store
+from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, may_write, parent_of, rewrite, store
 from groups.translation import GroupFacts
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
+RULES_OF_GROUPS = frozenset({"Delete", "Lock", "Unlock", "Block"})
 PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 MAX_DIRECT_RECIPIENTS = 25
 ENDED_AT_ONCE = 500
@@ -78,8 +80,10 @@ def receive_delete(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: Inc
         # Only its own server ends what has not come yet, or anybody could silence anybody.
         if same_origin(activity.object_uri, sender.uri):
             remember_end(uow, activity.object_uri, was_public=False)
-    elif row.author_id == sender.id and row.state == "live":
+    elif row.state == "live" and row.author_id == sender.id:
         _end(uow, uris, row, activity)
+    elif row.state == "live":
+        moderation.receive_removal(uow, uris, sender, row, activity)
 
 
 def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: IncomingAnnounce) -> None:
@@ -89,8 +93,8 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
         return
     if announce.inner is not None:
         note_threadiverse(uow, arrival.sender.host)
-    if announce.inner is not None and announce.inner.type == "Delete":
-        _withdrawn(uow, arrival.sender, announce.inner)
+    if announce.inner is not None and announce.inner.type in RULES_OF_GROUPS:
+        _ruled(uow, arrival.sender, announce.inner)
         return
     uri = announce.inner.object_uri if announce.inner is not None else announce.object_uri
     if uri is None or uris.is_local(uri):
@@ -102,7 +106,12 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
         return
     author = _author(uow, arrival, post)
     if author is not None:
-        _take_announced(uow, uris, arrival.sender, author, post, group)
+        _take_announced(uow, uris, arrival, author, post, group)
+
+
+def receive_lock(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
+    """Close or open a conversation, where the sender may."""
+    moderation.receive_lock(uow, uris, sender, _stored(uow, activity.object_uri or ""), activity)
 
 
 def end_all_of(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
@@ -162,8 +171,8 @@ def _take_in(uow: UnitOfWork, uris: Uris, author: ActorView, post: IncomingPost,
         _take_direct(uow, author, post, [home], people, parent)
         return
     assert home.standing is not None
-    may(Act.REPLY if parent else Act.POST, home.standing).or_raise()
     here = parent if parent is not None and parent.group_id == home.id else None
+    may_write(home.standing, here).or_raise()
     stored = _store(uow, author, post, home.id, home.keep, here, people)
     _announce_here(uow, uris, home.group, author, post, activity, stored)
 
@@ -205,19 +214,38 @@ def _shared(
 
 
 def _take_announced(
-    uow: UnitOfWork, uris: Uris, announcer: ActorView, author: ActorView, post: IncomingPost, group: Row[Any]
+    uow: UnitOfWork, uris: Uris, arrival: Arrival, author: ActorView, post: IncomingPost, group: Row[Any]
 ) -> None:
-    row = _stored(uow, post.uri)
+    announcer, row = arrival.sender, _stored(uow, post.uri)
     if row is not None:
         if row.author_id == author.id and row.group_id == announcer.id:
             _rewrite(uow, row, post)
         return
     if has_ended(uow, post.uri) or (group.audience == "public" and post.visibility not in PUBLIC_ENOUGH):
         return
-    parent = _answered(uow, uris, post)
+    parent = _answered(uow, uris, post) or _backfilled(uow, uris, arrival, post, group)
     here = parent if parent is not None and parent.group_id == announcer.id else None
     people = [one.id for one in addressees_of(uow, author.id, post, None) if one.group is None and one.local]
     _store(uow, author, post, announcer.id, timedelta(seconds=group.keep_seconds), here, people)
+
+
+def _backfilled(
+    uow: UnitOfWork, uris: Uris, arrival: Arrival, post: IncomingPost, group: Row[Any]
+) -> ParentPost | None:
+    """Fetch and take in what an announced post answers, if that was written into the same group.
+
+    Its own parent is asked for in turn; the ten fetches of an activity are the bound. Raises NeedsObject.
+    """
+    if post.parent_uri is None or uris.is_local(post.parent_uri) or has_ended(uow, post.parent_uri):
+        return None
+    parent = _fetched_post(arrival, post.parent_uri, signer_id=group.member_id)
+    if parent is None or arrival.sender.uri not in {*parent.addressed, *parent.mentioned}:
+        return None
+    author = _author(uow, arrival, parent)
+    if author is None:
+        return None
+    _take_announced(uow, uris, arrival, author, parent, group)
+    return parent_of(uow, uri=parent.uri)
 
 
 def _store(
@@ -301,10 +329,12 @@ def _pass_on_end(uow: UnitOfWork, uris: Uris, row: Row[Any], activity: IncomingA
         withdraw_in_group(uow, uris, activity.raw, row.uri, parcel, group)
 
 
-def _withdrawn(uow: UnitOfWork, announcer: ActorView, activity: IncomingActivity) -> None:
-    """End a post of a group elsewhere when that group says so: what it shows is its own to decide."""
+def _ruled(uow: UnitOfWork, announcer: ActorView, activity: IncomingActivity) -> None:
+    """Take in what a group elsewhere decides of its own posts, conversations and members."""
     row = _stored(uow, activity.object_uri or "")
-    if row is not None and row.group_id == announcer.id and row.state == "live":
+    if activity.type != "Delete":
+        moderation.receive_announced(uow, announcer, row, activity)
+    elif row is not None and row.group_id == announcer.id and row.state == "live":
         hide(uow, [row])
 
 

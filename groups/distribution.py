@@ -127,14 +127,28 @@ def spread_delete(
     group, and of a direct post nobody learns but who got it.
     """
     if author is not None:
-        delete = translation.to_delete(uris.activity(_token()), author[1], object_uri, group, reason=None)
-        if direct:
-            del delete["audience"]
-            delete["to"] = _readers(uow, parcel.post_id)
-        _enqueue(uow, author[0], "Delete", delete, parcel, HOLDERS, parcel.post_id)
+        withdraw_own(uow, uris, author, object_uri, parcel, group, direct=direct)
     if group.local and not direct:
         delete = translation.to_delete(uris.activity(_token()), actor[1], object_uri, group, reason=reason)
         withdraw_in_group(uow, uris, delete, object_uri, parcel, group)
+
+
+def withdraw_own(
+    uow: UnitOfWork,
+    uris: Uris,
+    author: tuple[int, str],
+    object_uri: str,
+    parcel: Parcel,
+    group: GroupFacts,
+    *,
+    direct: bool,
+) -> None:
+    """Send the Delete of a post of ours in its author's name, to every server that got it."""
+    delete = translation.to_delete(uris.activity(_token()), author[1], object_uri, group, reason=None)
+    if direct:
+        del delete["audience"]
+        delete["to"] = _readers(uow, parcel.post_id)
+    _enqueue(uow, author[0], "Delete", delete, parcel, HOLDERS, parcel.post_id)
 
 
 def withdraw_in_group(

@@ -32,6 +32,7 @@ NOTIFICATIONS, OUTBOX, TOMBSTONES, LEDGER = (
 SHRED_JOBS = table_of(ShredJob)
 KIND = "posts"
 LEDGER_KEPT_FOR = timedelta(days=90)
+UNDONE_FOR = timedelta(days=2)
 
 
 def end_post(uow: UnitOfWork, uris: Uris, row: Row[Any], *, by_id: int, own: bool) -> None:
@@ -146,6 +147,22 @@ def has_ended(uow: UnitOfWork, uri: str) -> bool:
 def remember_end(uow: UnitOfWork, uri: str, *, was_public: bool) -> None:
     """Remember that something with this address has ended, also when it never came."""
     _write_tombstones(uow, [{"uri_hash": tombstone_hash(uow, uri), "was_public": was_public, "ended_on": uow.now}])
+
+
+def remember_undone(uow: UnitOfWork, actor_uri: str, uri: str) -> None:
+    """Remember for two days that an actor undid something that has not come yet (federation reference §4.5)."""
+    mark = {"uri_hash": _undone_hash(uow, actor_uri, uri), "was_public": False, "ended_on": uow.now}
+    _write_tombstones(uow, [mark | {"ends_at": uow.now + UNDONE_FOR}])
+
+
+def was_undone(uow: UnitOfWork, actor_uri: str, uri: str) -> bool:
+    """Tell whether an actor's Undo of something came before the thing itself."""
+    known = select(TOMBSTONES.c.ended_on).where(TOMBSTONES.c.uri_hash == _undone_hash(uow, actor_uri, uri))
+    return uow.connection.execute(known).first() is not None
+
+
+def _undone_hash(uow: UnitOfWork, actor_uri: str, uri: str) -> bytes:
+    return uow.vault.mac("undone", actor_uri.encode(), uri.encode())
 
 
 def _remember(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:

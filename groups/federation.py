@@ -3,20 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from activitypub import actors
+from activitypub import actors, repeats
 from activitypub.actor_documents import read_actor
 from activitypub.errors import MalformedActivity
 from activitypub.ports import ActorView, Arrival, InboxRoute, InboxRoutes
 from activitypub.uris import Uris
 from activitypub.vocabulary import activities
 from activitypub.vocabulary.base import Object
-from groups import arrivals, incoming, membership
+from groups import arrivals, incoming, membership, moderation
 from groups.content import sanitize
 from groups.distribution import send_from
-from groups.endings import KIND, clean, groups_of, hide, tell_of_end
+from groups.endings import KIND, clean, groups_of, hide, remember_undone, tell_of_end, was_undone
 from groups.founding import adopt_remote_group
 from groups.models import PersonFollow
 from groups.people import ACTORS
@@ -24,7 +24,7 @@ from groups.places import GROUPS, MEMBERSHIPS, standing_of
 from groups.policy import Act, may
 from groups.reactions import forget_reaction, store_reaction
 from groups.showing import POSTS, REACTIONS
-from groups.translation import to_answer
+from groups.translation import to_answer, to_refusal
 from groups.visibility import Onlooker, visible_to
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -49,6 +49,11 @@ def inbox_routes(uris: Uris) -> InboxRoutes:
         activities.Announce: route(incoming.read_announce, arrivals.receive_announce),
         activities.Like: route(incoming.read_like, on_like),
         activities.EmojiReact: route(incoming.read_like, on_like),
+        activities.Join: route(incoming.read_follow, on_follow),
+        activities.Leave: route(incoming.read_leave, on_undo),
+        activities.Lock: route(incoming.read_lock, on_lock),
+        activities.Block: route(incoming.read_block, on_block),
+        activities.QuoteRequest: route(incoming.read_quote_request, on_quote_request),
     }
     return InboxRoutes(by_type=by_type, prepare_fetched=incoming.read_fetched)
 
@@ -56,7 +61,12 @@ def inbox_routes(uris: Uris) -> InboxRoutes:
 def on_follow(uow: UnitOfWork, uris: Uris, arrival: Arrival, follow: incoming.IncomingFollow) -> None:
     """Take a Follow for the wish to join a group; a persona may be followed by anybody, which gives nothing."""
     target = actors.actor_by_uri(uow, follow.object_uri)
-    if target is None or not target.local or target.state != "active":
+    if (
+        target is None
+        or not target.local
+        or target.state != "active"
+        or was_undone(uow, arrival.sender.uri, follow.uri)
+    ):
         return
     if target.kind == "Group":
         # Another group may read along where everything is public, but it is no member (federation reference §5.8).
@@ -80,24 +90,53 @@ def on_answer(uow: UnitOfWork, uris: Uris, arrival: Arrival, answer: incoming.In
         membership.receive_answer(uow, found.actor_id, arrival.sender.id, accepted=answer.accepted)
 
 
-def on_undo(uow: UnitOfWork, uris: Uris, arrival: Arrival, undo: incoming.IncomingUndo) -> None:  # noqa: ARG001 - every handler is called alike
-    """Take back a Follow or a Like of the sender, told by its id or by its object: some peers make the id anew."""
-    sender = arrival.sender.id
-    followed = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == sender)
-    if undo.undone_type in {"Follow", None}:
-        target = None if undo.object_uri is None else actors.actor_by_uri(uow, undo.object_uri)
-        matching = (
-            MEMBERSHIPS.c.follow_uri == undo.undone_uri if target is None else MEMBERSHIPS.c.group_id == target.id
-        )
-        for (group_id,) in uow.connection.execute(followed.where(matching)).fetchall():
-            if _is_local_group(uow, group_id):
-                membership.receive_unfollow(uow, sender, group_id)
-        if target is not None:
-            gone = (PERSON_FOLLOWS.c.follower_id == sender, PERSON_FOLLOWS.c.target_id == target.id)
-            uow.connection.execute(PERSON_FOLLOWS.delete().where(*gone))
+def on_lock(uow: UnitOfWork, uris: Uris, arrival: Arrival, lock: incoming.IncomingActivity) -> None:
+    """Close a conversation for one who looks after its group."""
+    arrivals.receive_lock(uow, uris, arrival.sender, lock)
+
+
+def on_block(uow: UnitOfWork, uris: Uris, arrival: Arrival, block: incoming.IncomingActivity) -> None:
+    """Show somebody out of a group; a block between two people ends what the one followed of the other."""
+    if block.target_uri is not None:
+        moderation.receive_ban(uow, uris, arrival.sender, block)
+        return
+    blocked = actors.actor_by_uri(uow, block.object_uri or "")
+    if blocked is not None and blocked.local:
+        ends = (PERSON_FOLLOWS.c.follower_id, PERSON_FOLLOWS.c.target_id)
+        between = [(blocked.id, arrival.sender.id), (arrival.sender.id, blocked.id)]
+        uow.connection.execute(PERSON_FOLLOWS.delete().where(tuple_(*ends).in_(between)))
+
+
+def on_quote_request(uow: UnitOfWork, uris: Uris, arrival: Arrival, asked: incoming.IncomingActivity) -> None:
+    """Say no: what is written in a group is not for quoting elsewhere (federation reference §4.3)."""
+    row = uow.connection.execute(select(POSTS.c.author_id).where(POSTS.c.uri == asked.object_uri)).first()
+    author = None if row is None else actors.actor_by_id(uow, row.author_id)
+    if author is None or not author.local:
+        return
+    sender = arrival.sender
+    document = to_refusal(uris.activity(f"{new_id():x}"), author.uri, asked.raw, sender.uri)
+    send_from(uow, author.id, document, 0, [(sender.host, sender.inbox)])
+
+
+def on_undo(uow: UnitOfWork, uris: Uris, arrival: Arrival, undo: incoming.IncomingUndo) -> None:
+    """Take back what the sender did, told by its id or by its object: some peers make the id anew.
+
+    What has not come yet is remembered as undone; what was undone may be done again, even under the same id.
+    """
+    sender = arrival.sender
+    if undo.undone_type == "Lock":
+        arrivals.receive_lock(uow, uris, sender, incoming.unlocked(undo))
+        return
+    found = undo.undone_type in {"Follow", None} and _unfollow(uow, sender, undo)
     if undo.undone_type in {"Like", "EmojiReact", None}:
-        for post_id in _liked(uow, sender, undo):
-            forget_reaction(uow, post_id, sender)
+        for post_id in _liked(uow, sender.id, undo):
+            found = forget_reaction(uow, post_id, sender.id) is not None or found
+    if undo.undone_uri is None:
+        return
+    if found:
+        repeats.forget(uow, undo.undone_uri, sender.id)
+    else:
+        remember_undone(uow, sender.uri, undo.undone_uri)
 
 
 def on_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, prepared: Any) -> None:
@@ -123,7 +162,9 @@ def on_like(uow: UnitOfWork, uris: Uris, arrival: Arrival, like: incoming.Incomi
     allowed = visible_to(Onlooker(arrival.sender.id), uow.now)
     query = select(POSTS).join(GROUPS, GROUPS.c.id == POSTS.c.group_id).where(POSTS.c.uri == like.object_uri, allowed)
     row = uow.connection.execute(query).first()
-    if row is not None and may(Act.REACT_FROM_AFAR, standing_of(uow, row.group_id, arrival.sender.id)):
+    if row is None or was_undone(uow, arrival.sender.uri, like.uri):
+        return
+    if may(Act.REACT_FROM_AFAR, standing_of(uow, row.group_id, arrival.sender.id)):
         store_reaction(uow, row, arrival.sender.id, like.uri)
 
 
@@ -198,6 +239,20 @@ def _forget_actor(uow: UnitOfWork, uris: Uris, sender: ActorView, delete: incomi
     ended = {"state": "left", "ends_at": uow.now + membership.LEFT_FOR}
     uow.connection.execute(update(MEMBERSHIPS).where(*places).values(**ended))
     actors.mark_gone(uow, sender.id)
+
+
+def _unfollow(uow: UnitOfWork, sender: ActorView, undo: incoming.IncomingUndo) -> bool:
+    """End what a sender follows by an Undo; tell whether there was anything."""
+    target = None if undo.object_uri is None else actors.actor_by_uri(uow, undo.object_uri)
+    matching = MEMBERSHIPS.c.follow_uri == undo.undone_uri if target is None else MEMBERSHIPS.c.group_id == target.id
+    standing = MEMBERSHIPS.c.state.in_(("active", "pending"))
+    followed = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == sender.id, standing, matching)
+    left = [group_id for group_id in uow.connection.execute(followed).scalars() if _is_local_group(uow, group_id)]
+    for group_id in left:
+        membership.receive_unfollow(uow, sender.id, group_id)
+    same = PERSON_FOLLOWS.c.uri == undo.undone_uri if target is None else PERSON_FOLLOWS.c.target_id == target.id
+    gone = PERSON_FOLLOWS.delete().where(PERSON_FOLLOWS.c.follower_id == sender.id, same)
+    return bool(uow.connection.execute(gone).rowcount) or bool(left)
 
 
 def _liked(uow: UnitOfWork, actor_id: int, undo: incoming.IncomingUndo) -> list[int]:

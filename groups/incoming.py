@@ -1,16 +1,31 @@
 """What came in, made ready for the deeds: read, sanitised and measured before any transaction (pure)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from html import escape
 from typing import Any
 
 from activitypub.audience import Audience, Visibility
 from activitypub.errors import ForeignOrigin, MalformedActivity
 from activitypub.origins import same_origin
-from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Follow, Like, Undo, Update
+from activitypub.vocabulary.activities import (
+    Activity,
+    Announce,
+    Block,
+    Create,
+    Delete,
+    Follow,
+    Join,
+    Leave,
+    Like,
+    Lock,
+    QuoteRequest,
+    Undo,
+    Update,
+)
 from activitypub.vocabulary.base import Object, Ref
-from activitypub.vocabulary.objects import Note
+from activitypub.vocabulary.objects import Note, Question
 from groups.composing import MAX_MENTIONS
 from groups.content import (
     MAX_NOTE_CHARACTERS,
@@ -54,6 +69,8 @@ class IncomingActivity:
     """What it embeds, if that may be believed; otherwise the object has to be fetched."""
     raw: Mapping[str, Any]
     """The activity as received, to be passed on verbatim."""
+    target_uri: str | None = None
+    """The group that a ban is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +103,10 @@ class IncomingAnswer:
 
 @dataclass(frozen=True, slots=True)
 class IncomingUndo:
-    """The Undo of a Follow or Like, told by its id or by its actor and object."""
+    """The Undo of a Follow, Like or Lock, told by its id or by its actor and object."""
 
+    uri: str
+    raw: Mapping[str, Any]
     undone_type: str | None
     undone_uri: str | None
     object_uri: str | None
@@ -116,8 +135,30 @@ def read_like(activity: Like) -> IncomingActivity:
     return IncomingActivity("Like", _id(activity), activity.actor, activity.object, None, activity.raw)
 
 
-def read_follow(activity: Follow) -> IncomingFollow:
-    """Prepare a Follow."""
+def read_lock(activity: Lock) -> IncomingActivity:
+    """Prepare a Lock."""
+    return IncomingActivity("Lock", _id(activity), activity.actor, activity.object, None, activity.raw)
+
+
+def read_block(activity: Block) -> IncomingActivity:
+    """Prepare a Block: with a target it is a ban from there, without one a matter between two people."""
+    return IncomingActivity(
+        "Block", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target
+    )
+
+
+def read_leave(activity: Leave) -> IncomingUndo:
+    """Prepare a Leave, which is the Undo of a Follow (Smithereen, Mobilizon)."""
+    return IncomingUndo(_id(activity), activity.raw, "Follow", None, activity.object)
+
+
+def read_quote_request(activity: QuoteRequest) -> IncomingActivity:
+    """Prepare the question whether a post may be quoted."""
+    return IncomingActivity("QuoteRequest", _id(activity), activity.actor, activity.object, None, activity.raw)
+
+
+def read_follow(activity: Follow | Join) -> IncomingFollow:
+    """Prepare a Follow, or a Join, which says the same of a group."""
     return IncomingFollow(_id(activity), activity.actor, activity.object)
 
 
@@ -136,8 +177,13 @@ def read_undo(activity: Undo) -> IncomingUndo:
     if isinstance(undone, Activity):
         if undone.actor != activity.actor:
             raise ForeignOrigin(f"{activity.id} undoes what another did")
-        return IncomingUndo(type(undone).__name__, undone.id, undone.object_id)
-    return IncomingUndo(None, activity.object.id, None)
+        return IncomingUndo(_id(activity), activity.raw, type(undone).__name__, undone.id, undone.object_id)
+    return IncomingUndo(_id(activity), activity.raw, None, activity.object.id, None)
+
+
+def unlocked(undo: IncomingUndo) -> IncomingActivity:
+    """Return the Undo of a Lock as what it says of the conversation."""
+    return IncomingActivity("Unlock", undo.uri, "", undo.object_uri, None, undo.raw)
 
 
 def read_announce(activity: Announce) -> IncomingAnnounce:
@@ -147,6 +193,8 @@ def read_announce(activity: Announce) -> IncomingAnnounce:
         return IncomingAnnounce(activity.actor, _announced(activity, inner), None)
     if isinstance(inner, Delete) and inner.id is not None:
         return IncomingAnnounce(activity.actor, read_delete(inner), None)
+    if isinstance(inner, Lock | Block | Undo) and inner.id is not None:
+        return IncomingAnnounce(activity.actor, _announced_rule(inner), None)
     if isinstance(inner, Activity):
         return IncomingAnnounce(activity.actor, None, None)
     return IncomingAnnounce(activity.actor, None, activity.object.id)
@@ -211,6 +259,18 @@ def _announced(announce: Announce, inner: Create | Update) -> IncomingActivity:
     return IncomingActivity(prepared.type, prepared.uri, prepared.actor_uri, prepared.object_uri, None, prepared.raw)
 
 
+def _announced_rule(inner: Lock | Block | Undo) -> IncomingActivity | None:
+    """Prepare what a group says of its conversations and members; nothing for what it undoes else."""
+    if isinstance(inner, Lock):
+        return read_lock(inner)
+    if isinstance(inner, Block):
+        return read_block(inner)
+    undone = inner.object.embedded
+    if not isinstance(undone, Lock):
+        return None
+    return replace(read_lock(undone), type="Unlock", uri=_id(inner), raw=inner.raw)
+
+
 def _words(note: Note) -> Words:
     title = one_line(note.name or "", MAX_TITLE_CHARACTERS)
     is_note = note.type == "Note"
@@ -227,6 +287,8 @@ def _words(note: Note) -> Words:
 
 
 def _html(note: Note) -> str:
+    if isinstance(note, Question):
+        return sanitize(note.content or "") + _choices(note)
     if note.content is None:
         return plain_to_html(note.summary or "") if note.type != "Note" else ""
     if note.media_type == "text/markdown":
@@ -234,6 +296,12 @@ def _html(note: Note) -> str:
     if note.media_type == "text/plain":
         return plain_to_html(note.content)
     return sanitize(note.content)
+
+
+def _choices(question: Question) -> str:
+    """Return the answers that a poll offers, as a list to be read: it is answered where it was asked."""
+    names = [one_line(option.name, MAX_TITLE_CHARACTERS) for option in question.options]
+    return sanitize("<ul>" + "".join(f"<li>{escape(name)}</li>" for name in names) + "</ul>") if names else ""
 
 
 def _begins_with(html: str, title: str) -> bool:

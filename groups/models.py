@@ -7,6 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from privacy.records import Day, Holds, OnErasure, Record, SealedRow
 
+ORPHANED = text("parent_id IS NULL AND parent_uri IS NOT NULL")
+
 
 class Group(Record):
     """A support group, of this node or of another; its id is the id of its actor, whose profile says what it is for."""
@@ -72,6 +74,7 @@ class Post(Record, SealedRow):
             sqlite_where=text("state = 'live'"),
             postgresql_where=text("state = 'live'"),
         ),
+        Index("ix_posts_parent_uri", "parent_uri", sqlite_where=ORPHANED, postgresql_where=ORPHANED),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -83,7 +86,7 @@ class Post(Record, SealedRow):
     parent_id: Mapped[int | None] = mapped_column(index=True)
     parent_author_id: Mapped[int | None]
     parent_uri: Mapped[str | None]
-    """The address of a parent that has not been seen yet."""
+    """The address of the parent, also while that has not been seen yet."""
     audience: Mapped[str] = mapped_column(default="group")
     """`group`, or `direct` for those mentioned only."""
     local: Mapped[bool] = mapped_column(default=False)
@@ -94,6 +97,8 @@ class Post(Record, SealedRow):
     edited_at: Mapped[datetime | None]
     remote_updated_at: Mapped[datetime | None]
     """The sender's `updated`, by which an older edit that comes late is known."""
+    locked: Mapped[bool] = mapped_column(default=False)
+    """Whether its conversation takes no more replies; the same for every post of a thread."""
 
 
 class Mention(Record):

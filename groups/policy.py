@@ -30,6 +30,7 @@ class Act(StrEnum):
     REMOVE = "remove"
     INVITE = "invite"
     CHANGE = "change"
+    LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an act is aimed at: another member's standing, or the author of a post."""
+    """What an act is aimed at: another member's standing, or a post and its conversation."""
 
     is_own: bool = False
     role: str | None = None
+    locked: bool = False
+    """Whether the conversation takes no more replies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,12 @@ def _post(standing: Standing, _: Target) -> Verdict:
     return YES
 
 
+def _reply(standing: Standing, target: Target) -> Verdict:
+    if target.locked and not standing.looks_after:
+        return _no("This conversation is closed: it can be read, and takes no more replies.")
+    return _post(standing, target)
+
+
 def _react(standing: Standing, _: Target) -> Verdict:
     return YES if standing.takes_part else _no("Only members can show support here.")
 
@@ -185,7 +194,7 @@ _RULES: Mapping[Act, Callable[[Standing, Target], Verdict]] = {
     Act.JOIN: _join,
     Act.LEAVE: _leave,
     Act.POST: _post,
-    Act.REPLY: _post,
+    Act.REPLY: _reply,
     Act.REACT: _react,
     Act.REACT_FROM_AFAR: _react_from_afar,
     Act.EDIT: _edit,
@@ -196,4 +205,5 @@ _RULES: Mapping[Act, Callable[[Standing, Target], Verdict]] = {
     Act.REMOVE: _remove,
     Act.INVITE: _look_after,
     Act.CHANGE: _change,
+    Act.LOCK: _look_after,
 }

@@ -18,7 +18,7 @@ from groups.people import ACTORS, cards
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
 from groups.policy import FACILITATORS, Act, Target, may
 from groups.showing import MENTIONS, POSTS, Words, mentioned_in, show
-from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, parent_of, rewrite, store
+from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, may_write, parent_of, rewrite, store
 from groups.timelines import post
 from groups.translation import GroupFacts, MentionFacts, PostFacts
 from groups.views import ActorCard, PostView, Viewer
@@ -35,7 +35,7 @@ def publish_post(uow: UnitOfWork, uris: Uris, author_id: int, new: NewPost) -> P
     """
     parent = _parent(uow, author_id, new.parent_id)
     group_id = _group_of(uow, author_id, new, parent)
-    _check_may_post(uow, author_id, group_id, reply=parent is not None)
+    _check_may_post(uow, author_id, group_id, parent)
     direct = new.direct or (parent is not None and parent.audience == "direct")
     mentioned = _recipients(uow, author_id, group_id, new, parent) if direct else _named(uow, group_id, new.people)
     keep = uow.connection.execute(select(GROUPS.c.keep_seconds).where(GROUPS.c.id == group_id)).scalar_one()
@@ -146,14 +146,14 @@ def _shared_group(uow: UnitOfWork, author_id: int, people: Sequence[int]) -> int
     return int(found)
 
 
-def _check_may_post(uow: UnitOfWork, author_id: int, group_id: int, *, reply: bool) -> None:
+def _check_may_post(uow: UnitOfWork, author_id: int, group_id: int, parent: ParentPost | None) -> None:
     standing = standing_of(uow, group_id, author_id)
     if not standing.is_known:
         raise NotFound(f"group {group_id}")
     if not standing.takes_part:
         name = uow.connection.execute(select(ACTORS.c.handle).where(ACTORS.c.id == group_id)).scalar_one()
         raise Invalid({"status": f"you are not a member of @{name}. {NOTHING_POSTED}"})
-    may(Act.REPLY if reply else Act.POST, standing).or_raise()
+    may_write(standing, parent).or_raise()
 
 
 def _named(uow: UnitOfWork, group_id: int, people: Sequence[int]) -> list[int]:

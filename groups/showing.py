@@ -186,6 +186,7 @@ def _view(viewer: Viewer, row: Row[Any], words: Words, around: _Surroundings) ->
         language=words.language,
         mentions=tuple(around.cards[i] for i in around.mentions.get(row.id, ()) if i in around.cards),
         replies_count=around.replies.get(row.id, 0),
+        locked=row.locked,
         support_count=support if support >= COUNTS_SHOWN_FROM else 0,
         supported=row.id in around.supported,
         bookmarked=row.id in around.bookmarked,

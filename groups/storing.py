@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, literal, select, text, update
+from sqlalchemy import BigInteger, Row, String, bindparam, func, insert, literal, select, text, update
 
 from groups.content import SANITIZER_VERSION
 from groups.errors import Conflict
 from groups.models import Mention, Post
 from groups.notifications import notify_members
+from groups.policy import Act, Standing, Target, Verdict, may
 from groups.showing import Words, sealed_box
 from privacy.records import snowflake
 from privacy.retention import RetentionPolicy, expires_at
@@ -22,10 +23,17 @@ POSTS, MENTIONS = table_of(Post), table_of(Mention)
 _POST_COLUMNS = (
     "id", "uri", "group_id", "author_id", "thread_id", "parent_id", "parent_author_id", "parent_uri", "audience",
     "local", "state", "received_at", "expires_at", "remote_updated_at", "subject_id", "bucket", "slot", "revision",
-    "body",
+    "body", "locked",
 )  # fmt: skip
 _INSERT_POST = Prepared(insert(POSTS), _POST_COLUMNS)
 _INSERT_MENTION = Prepared(insert(MENTIONS), ("post_id", "actor_id"))
+_ORPHANS = Prepared(
+    select(POSTS.c.id).where(
+        POSTS.c.parent_uri == bindparam("answered", type_=String()),
+        POSTS.c.parent_id.is_(None),
+        POSTS.c.group_id == bindparam("of_group", type_=BigInteger()),
+    )
+)
 CHANGED_MEANWHILE = "This post was changed or deleted in the meantime. Open it again to see how it stands."
 
 
@@ -40,6 +48,7 @@ class ParentPost:
     group_id: int
     expires_at: datetime
     audience: str
+    locked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,13 @@ class StoredPost:
     sealed: Sealed
     received_at: datetime
     expires_at: datetime
+
+
+def may_write(standing: Standing, parent: ParentPost | None) -> Verdict:
+    """Answer whether somebody may begin a thread, or answer a post, in a group."""
+    if parent is None:
+        return may(Act.POST, standing)
+    return may(Act.REPLY, standing, Target(locked=parent.locked))
 
 
 def lock_group(uow: UnitOfWork, group_id: int) -> None:
@@ -114,6 +130,7 @@ def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> 
     _INSERT_POST.run(uow, _row(new, stored))
     for actor_id in new.mentioned:
         _INSERT_MENTION.run(uow, {"post_id": post_id, "actor_id": actor_id})
+    _adopt(uow, new, stored)
     _tell(uow, new, stored)
     return stored
 
@@ -147,7 +164,20 @@ def parent_of(uow: UnitOfWork, *, post_id: int | None = None, uri: str | None = 
     ).first()
     if row is None:
         return None
-    return ParentPost(row.id, row.uri, row.author_id, row.thread_id, row.group_id, row.expires_at, row.audience)
+    return ParentPost(
+        row.id, row.uri, row.author_id, row.thread_id, row.group_id, row.expires_at, row.audience, row.locked
+    )
+
+
+def _adopt(uow: UnitOfWork, new: PostToStore, stored: StoredPost) -> None:
+    """Put replies that came before this post below it, with all that answers them (federation reference §4.5)."""
+    asked = {"answered": stored.uri, "of_group": new.group_id}
+    orphans = [row.id for row in _ORPHANS.rows(uow, asked)] if not new.direct else []
+    if not orphans:
+        return
+    below = {"parent_id": stored.id, "parent_author_id": new.author_id}
+    uow.connection.execute(update(POSTS).where(POSTS.c.id.in_(orphans)).values(below))
+    uow.connection.execute(update(POSTS).where(POSTS.c.thread_id.in_(orphans)).values(thread_id=stored.thread_id))
 
 
 def _row(new: PostToStore, stored: StoredPost) -> dict[str, Any]:
@@ -171,6 +201,7 @@ def _row(new: PostToStore, stored: StoredPost) -> dict[str, Any]:
         "slot": stored.sealed.slot,
         "revision": 0,
         "body": stored.sealed.body,
+        "locked": new.parent is not None and new.parent.locked,
     }
 
 

@@ -289,6 +289,18 @@ def to_answer(kind: str, activity_id: str, group_uri: str, follow_id: str, follo
     }
 
 
+def to_refusal(activity_id: str, actor_uri: str, asked: Mapping[str, Any], asker_uri: str) -> dict[str, Any]:
+    """Return the Reject of a request, which is embedded as it came."""
+    return {
+        "@context": "https://www.w3.org/ns/activitystreams",
+        "id": activity_id,
+        "type": "Reject",
+        "actor": actor_uri,
+        "to": [asker_uri],
+        "object": {name: asked[name] for name in ("id", "type", "actor", "object") if name in asked},
+    }
+
+
 def to_like(activity_id: str, actor_uri: str, object_uri: str, to: Sequence[str], group_uri: str) -> dict[str, Any]:
     """Return the Like by which a member supports a post."""
     return {

@@ -120,6 +120,8 @@ class PostView:
     mentions: tuple[ActorCard, ...]
     replies_count: int
     """How many answers to it this viewer may see."""
+    locked: bool
+    """Whether its conversation takes no more replies."""
     support_count: int
     """Zero unless three or more people reacted (product decision 15)."""
     supported: bool

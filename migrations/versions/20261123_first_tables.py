@@ -359,8 +359,10 @@ def _tombstones() -> None:
         sa.Column("uri_hash", sa.LargeBinary(), nullable=False),
         sa.Column("was_public", sa.Boolean(), nullable=False),
         sa.Column("ended_on", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("uri_hash", name=op.f("pk_tombstones")),
     )
+    op.create_index(op.f("ix_tombstones_ends_at"), "tombstones", ["ends_at"], unique=False)
 
 
 def _actor_keys() -> None:
@@ -487,6 +489,7 @@ def _posts() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("edited_at", sa.BigInteger(), nullable=True),
         sa.Column("remote_updated_at", sa.BigInteger(), nullable=True),
+        sa.Column("locked", sa.Boolean(), nullable=False),
         sa.Column("subject_id", ID, nullable=False),
         sa.Column("bucket", sa.String(), nullable=False),
         sa.Column("slot", ID, nullable=False),
@@ -508,6 +511,14 @@ def _posts() -> None:
     )
     op.create_index("ix_posts_group_id_id", "posts", ["group_id", "id"], unique=False)
     op.create_index(op.f("ix_posts_parent_id"), "posts", ["parent_id"], unique=False)
+    op.create_index(
+        "ix_posts_parent_uri",
+        "posts",
+        ["parent_uri"],
+        unique=False,
+        sqlite_where=sa.text("parent_id IS NULL AND parent_uri IS NOT NULL"),
+        postgresql_where=sa.text("parent_id IS NULL AND parent_uri IS NOT NULL"),
+    )
     op.create_index(op.f("ix_posts_slot"), "posts", ["slot"], unique=False)
     op.create_index("ix_posts_thread_id_id", "posts", ["thread_id", "id"], unique=False)
 

@@ -2,6 +2,7 @@
 when it is not."""
 
 import contextlib
+import itertools
 from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
@@ -197,7 +198,7 @@ def test_a_delete_by_the_author_ends_the_post(scene: Scene) -> None:
     """Only the author's Delete counts; afterwards the post does not come back (S-302, S-319)."""
     scene.receive(scene.sam, create(scene))
     eve = scene.database.write_now(make_remote_actor, "eve", "far.example")
-    scene.receive(eve, activity("Delete", f"{SAM}/notes/1", actor="https://far.example/users/eve"))
+    scene.refuses(eve, activity("Delete", f"{SAM}/notes/1", actor="https://far.example/users/eve"))
     assert len(scene.texts()) == 1
     scene.receive(scene.sam, activity("Delete", f"{SAM}/notes/1"))
     assert scene.texts() == []
@@ -439,3 +440,79 @@ def test_a_post_is_gone_at_its_end_without_any_sweep(scene: Scene, clock: Movabl
     assert len(scene.texts()) == 1
     clock.move(timedelta(days=90))
     assert scene.texts() == []
+
+
+# ── conversations whose parts come in any order ──────────────────────────────────────────────────────────────────────
+
+
+def below(scene: Scene) -> dict[str, tuple[str | None, str]]:
+    """Return for each post, by the last part of its address, what it answers and what began its thread."""
+    rows = scene.database.read_now(lambda uow: uow.connection.execute(select(POSTS)).fetchall())
+    name = {row.id: row.uri.rsplit("/", 1)[-1] for row in rows}
+    return {name[row.id]: (name.get(row.parent_id), name[row.thread_id]) for row in rows}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((1, 2, 3))))
+def test_a_conversation_is_one_whatever_order_its_parts_come_in(scene: Scene, order: tuple[int, ...]) -> None:
+    """A reply that comes before its parent is put below it when that comes (federation reference §4.5)."""
+    kim = scene.database.write_now(make_remote_actor, "kim", "near.example")
+    scene.join(kim)
+    for number in order:
+        answers = {"inReplyTo": f"{SAM}/notes/{number - 1}"} if number > 1 else {}
+        scene.receive(scene.sam, create(scene, number, **answers))
+    assert below(scene) == {"1": (None, "1"), "2": ("1", "1"), "3": ("2", "1")}
+
+
+def test_no_reply_is_put_below_a_post_of_another_group(scene: Scene) -> None:
+    """Nor below a direct message."""
+    scene.receive(scene.sam, create(scene, 2, inReplyTo=f"{SAM}/notes/1"))
+    direct = note(scene, 1, to=[scene.uri_of(scene.owner)], cc=[], tag=[])
+    scene.receive(scene.sam, {"id": f"{SAM}/creates/1", "type": "Create", "actor": SAM, "to": direct["to"], "cc": [],
+                              "object": direct})  # fmt: skip
+    assert below(scene)["2"] == (None, "2")
+
+
+def test_what_an_announced_reply_answers_is_fetched_and_put_above_it(scene: Scene) -> None:
+    """Up the whole conversation, as long as each part was written into that very group."""
+    club, club_uri = followed_club(scene)
+    parts = {}
+    for n in range(4):
+        answers = {"inReplyTo": f"{SAM}/notes/{n - 1}"} if n else {}
+        parts[f"{SAM}/notes/{n}"] = note(scene, n, cc=[club_uri], tag=[], **answers)
+    parts[f"{SAM}/notes/0"]["cc"] = ["https://elsewhere.example/g/other"]
+    announce, known = activity("Announce", f"{SAM}/notes/3", actor=club_uri), {}
+    for missing in (3, 2, 1, 0):
+        with pytest.raises(NeedsObject) as need:
+            scene.receive(club, announce, known)
+        assert need.value.uri == f"{SAM}/notes/{missing}"
+        known = {**known, f"{SAM}/notes/{missing}": parts[f"{SAM}/notes/{missing}"]}
+    scene.receive(club, announce, known)
+    assert below(scene) == {"1": (None, "1"), "2": ("1", "1"), "3": ("2", "1")}
+
+
+def test_where_a_parent_cannot_be_had_the_reply_stands_alone(scene: Scene) -> None:
+    club, club_uri = followed_club(scene)
+    reply = note(scene, 2, cc=[club_uri], tag=[], inReplyTo=f"{SAM}/notes/1")
+    announce = activity("Announce", reply["id"], actor=club_uri)
+    scene.receive(club, announce, {reply["id"]: reply}, frozenset({f"{SAM}/notes/1"}))
+    assert below(scene) == {"2": (None, "2")}
+
+
+def followed_club(scene: Scene) -> tuple[int, str]:
+    """Return a group elsewhere that somebody here is in."""
+    club = scene.database.write_now(make_remote_actor, "club", "club.example", kind="Group")
+    scene.database.write_now(make_member, club, scene.owner)
+    return club, scene.uri_of(club)
+
+
+def test_a_poll_is_shown_with_the_answers_that_it_offers(scene: Scene) -> None:
+    """It is answered where it was asked; a name is text and nothing else."""
+    asked = create(scene)
+    asked["object"] |= {"type": "Question", "content": "<p>Tea?</p>",
+                        "oneOf": [{"type": "Note", "name": "yes"}, {"type": "Note", "name": "<b>no</b>"}]}  # fmt: skip
+    scene.receive(scene.sam, asked)
+    assert scene.texts() == ["<p>Tea?</p><ul><li>yes</li><li>&lt;b&gt;no&lt;/b&gt;</li></ul>"]
+    vote = create(scene, 2)
+    answers = {"name": "yes", "to": [scene.group_uri], "inReplyTo": asked["object"]["id"]}
+    vote["object"] = {"id": f"{SAM}/votes/1", "type": "Note", "attributedTo": SAM, **answers}
+    scene.refuses(scene.sam, vote)

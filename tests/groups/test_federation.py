@@ -29,7 +29,7 @@ FOLLOWS, REACTIONS, JOBS, ACTORS = (table_of(one) for one in (PersonFollow, Reac
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def receive(house: House, sender_id: int, kind: str, target: Any, **fields: Any) -> None:
+def receive(house: House, sender_id: int, kind: str, target: Any, /, **fields: Any) -> None:
     """Hand an activity to its handler, as the inbox does."""
     actor = house.uri(sender_id)
     document = {"@context": "https://www.w3.org/ns/activitystreams", "id": f"{actor}/{kind}/1", "type": kind,
@@ -46,7 +46,7 @@ def receive(house: House, sender_id: int, kind: str, target: Any, **fields: Any)
     house.do(handle)
 
 
-def passed_over(house: House, sender_id: int, kind: str, target: Any, **fields: Any) -> None:
+def passed_over(house: House, sender_id: int, kind: str, target: Any, /, **fields: Any) -> None:
     """Hand over an activity that has no right to an effect: it may be refused or do nothing."""
     try:
         receive(house, sender_id, kind, target, **fields)
@@ -262,3 +262,64 @@ def test_cleaning_an_actor_empties_its_profile(house: House) -> None:
     house.do(ActorEraser().clean, [ana])
     assert house.rows(ACTORS, ACTORS.c.id == ana)[0].body is None
     assert house.rows(ACTORS, ACTORS.c.id == ben)[0].body is not None
+
+
+# ── other words, other orders ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_join_and_leave_say_the_same_as_follow_and_its_undo(house: House) -> None:
+    grief = house.group("grief", audience="public", join_rule="open")
+    sam = house.stranger("sam", "far.example")
+    receive(house, sam, "Join", house.uri(grief))
+    assert state(house, grief, sam) == "active"
+    assert [one.kind for one in house.sent()] == ["Accept(Follow(id))"]
+    receive(house, sam, "Leave", house.uri(grief), id=f"{SAM}/Leave/1")
+    assert state(house, grief, sam) == "left"
+
+
+def test_an_undo_that_comes_first_undoes_what_comes_after_it(house: House) -> None:
+    """Of its own sender only, and only under that very id."""
+    grief = house.group("grief", audience="public", join_rule="open")
+    sam, eve = house.stranger("sam", "far.example"), house.stranger("eve", "other.example")
+    follow = {"id": f"{SAM}/Follow/1", "type": "Follow", "actor": SAM, "object": house.uri(grief)}
+    receive(house, eve, "Undo", follow["id"], id=f"{EVE}/Undo/1")
+    receive(house, sam, "Follow", house.uri(grief))
+    assert state(house, grief, sam) == "active", "nobody undoes what another did"
+    receive(house, sam, "Undo", follow)
+    receive(house, sam, "Undo", follow | {"id": f"{SAM}/Follow/2"}, id=f"{SAM}/Undo/2")
+    receive(house, sam, "Follow", house.uri(grief), id=f"{SAM}/Follow/2")
+    assert state(house, grief, sam) == "left"
+    receive(house, sam, "Follow", house.uri(grief), id=f"{SAM}/Follow/3")
+    assert state(house, grief, sam) == "active"
+
+
+def test_a_like_that_was_undone_before_it_came_leaves_no_trace(house: House) -> None:
+    grief = house.group("grief", audience="public")
+    ana, sam = house.person("ana", grief), house.stranger("sam", "far.example", grief)
+    post = house.post(ana, "hello", group_id=grief)
+    receive(house, sam, "Undo", f"{SAM}/Like/7", id=f"{SAM}/Undo/7")
+    receive(house, sam, "Like", post.uri, id=f"{SAM}/Like/7")
+    assert house.count(REACTIONS) == 0
+    receive(house, sam, "Like", post.uri, id=f"{SAM}/Like/8")
+    assert house.count(REACTIONS) == 1
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_a_request_to_quote_is_refused(house: House, whose: str) -> None:
+    grief = house.group("grief", audience="public")
+    ana, sam = house.person("ana", grief), house.stranger("sam", "far.example", grief)
+    post = house.post(ana, "hello", group_id=grief)
+    house.deliver()
+    target = post.uri if whose == "ours" else "https://far.example/notes/1"
+    receive(house, sam, "QuoteRequest", target, instrument=f"{SAM}/notes/9")
+    refused = [(one.document["type"], one.document["object"]["id"], one.inbox) for one in house.sent()]
+    assert refused == ([("Reject", f"{SAM}/QuoteRequest/1", f"{SAM}/inbox")] if whose == "ours" else [])
+
+
+def test_a_block_between_two_people_ends_what_either_follows_of_the_other(house: House) -> None:
+    ana, sam, eve = house.person("ana"), house.stranger("sam", "far.example"), house.stranger("eve", "other.example")
+    for actor in (sam, eve):
+        receive(house, actor, "Follow", house.uri(ana))
+    assert house.count(FOLLOWS) == 2
+    receive(house, sam, "Block", house.uri(ana))
+    assert [row.follower_id for row in house.rows(FOLLOWS)] == [eve]

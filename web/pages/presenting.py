@@ -72,6 +72,7 @@ class PostCard:
     replies: int
     supported: bool
     support_count: int
+    locked: bool
     may_reply: bool
     may_support: bool
     may_edit: bool
@@ -162,7 +163,8 @@ def post_card(post: PostView, standing: Standing, me: int | None, *, answers: st
         replies=post.replies_count,
         supported=post.supported,
         support_count=post.support_count,
-        may_reply=signed_in and bool(may(Act.REPLY, standing)),
+        locked=post.locked,
+        may_reply=signed_in and bool(may(Act.REPLY, standing, Target(locked=post.locked))),
         may_support=signed_in and not post.mine and bool(may(Act.REACT, standing)),
         may_edit=post.mine and bool(may(Act.EDIT, standing, target)),
         only_named=post.audience == "direct",

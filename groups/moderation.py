@@ -1,0 +1,78 @@
+"""Moderation across servers: whoever looks after a group here acts from anywhere, and a group elsewhere rules itself.
+
+Nothing but the role that an actor has in the very group counts; the domain that it comes from does not (S-302).
+"""
+
+from typing import Any
+
+from sqlalchemy import Row, update
+
+from activitypub import actors
+from activitypub.ports import ActorView
+from activitypub.uris import Uris
+from groups.distribution import Parcel, spread_in_group, withdraw_in_group, withdraw_own
+from groups.endings import group_of, hide
+from groups.errors import NotFound
+from groups.incoming import IncomingActivity
+from groups.membership import receive_answer, remove
+from groups.places import GROUPS, standing_of
+from groups.policy import Act, may
+from groups.showing import POSTS
+from privacy.unit_of_work import UnitOfWork
+
+
+def receive_removal(uow: UnitOfWork, uris: Uris, sender: ActorView, row: Row[Any], activity: IncomingActivity) -> None:
+    """End a post in a group of this node when one who looks after that group deletes it. Raises NotAllowed."""
+    may(Act.DELETE, standing_of(uow, row.group_id, sender.id)).or_raise()
+    hide(uow, [row])
+    group, parcel = group_of(uow, row.group_id), Parcel(row.id, row.group_id, row.thread_id, None, None)
+    direct = row.audience == "direct"
+    if row.local:
+        author = actors.actor_by_id(uow, row.author_id)
+        if author is not None:
+            withdraw_own(uow, uris, (author.id, author.uri), row.uri, parcel, group, direct=direct)
+    if not direct:
+        withdraw_in_group(uow, uris, activity.raw, row.uri, parcel, group)
+
+
+def receive_lock(
+    uow: UnitOfWork, uris: Uris, sender: ActorView, row: Row[Any] | None, activity: IncomingActivity
+) -> None:
+    """Close or open a conversation of a group of this node for one who looks after it. Raises NotAllowed."""
+    if row is None or row.state != "live":
+        return
+    may(Act.LOCK, standing_of(uow, row.group_id, sender.id)).or_raise()
+    set_locked(uow, row.thread_id, locked=activity.type == "Lock")
+    group, parcel = group_of(uow, row.group_id), Parcel(row.id, row.group_id, row.thread_id, None, row.expires_at)
+    if row.audience == "group":
+        spread_in_group(uow, uris, activity.raw, row.uri, parcel, group, begins_thread=False)
+
+
+def receive_ban(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
+    """Show a member out of a group of this node for one who looks after it. Raises NotFound, NotAllowed, Conflict."""
+    group, member = _named(uow, activity)
+    if group is None or member is None or not group.local:
+        raise NotFound("ban")
+    remove(uow, uris, sender.id, group.id, member.id)
+
+
+def receive_announced(uow: UnitOfWork, group: ActorView, row: Row[Any] | None, activity: IncomingActivity) -> None:
+    """Take in what a group elsewhere says of its own conversations and members: its word is enough for those."""
+    if activity.type in {"Lock", "Unlock"} and row is not None and row.group_id == group.id:
+        set_locked(uow, row.thread_id, locked=activity.type == "Lock")
+    if activity.type == "Block" and activity.target_uri == group.uri:
+        _, member = _named(uow, activity)
+        if member is not None and member.local:
+            receive_answer(uow, member.id, group.id, accepted=False)
+
+
+def set_locked(uow: UnitOfWork, thread_id: int, *, locked: bool) -> None:
+    """Close a conversation for new replies, or open it again."""
+    uow.connection.execute(update(POSTS).where(POSTS.c.thread_id == thread_id).values(locked=locked))
+
+
+def _named(uow: UnitOfWork, activity: IncomingActivity) -> tuple[ActorView | None, ActorView | None]:
+    """Return the group and the person that a ban names, as far as they are known."""
+    group = actors.actor_by_uri(uow, activity.target_uri or "")
+    known = group is not None and uow.connection.execute(GROUPS.select().where(GROUPS.c.id == group.id)).first()
+    return group if known else None, actors.actor_by_uri(uow, activity.object_uri or "")
