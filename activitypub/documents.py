@@ -16,6 +16,7 @@ from activitypub.authentication import requester
 from activitypub.context import FederationContext
 from activitypub.errors import BadSignature, Gone, Refused
 from activitypub.handles import ended_handle
+from activitypub.ledger import note_fetch
 from activitypub.ports import NOBODY, ActorView, Ended, Publication, Requester
 from activitypub.signatures.messages import SignedRequest
 from activitypub.uris import ActorKind
@@ -128,6 +129,9 @@ async def answer(context: FederationContext, request: Request, question: Questio
     if wants_activity(request.headers.get("accept", "")):
         asker = await asking(context, request)
         found = await context.database.read(question, asker)
+        if isinstance(found, Publication) and found.copy is not None and asker.actor_id is not None:
+            # Before the words go out: whoever gets them is asked to delete them one day.
+            await context.database.write(note_fetch, found.copy.post_id, asker.actor_id, found.copy.ends_at)
         return document_response(found)
     if page is not None:
         return await page(request)

@@ -82,6 +82,16 @@ class Publication:
     """Whether anybody may read it, and therefore a cache may hold it."""
     html: str | None = None
     """The page that shows the same to people."""
+    copy: "Copy | None" = None
+    """What its reader has a copy of from now on, where that is to be noted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A post whose words are in a document, and when it ends."""
+
+    post_id: int
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

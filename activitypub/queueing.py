@@ -7,7 +7,7 @@ audience that is large, `enqueue_for` writes the activity alone: who gets it is 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from activitypub.models import Delivery, LedgerEntry, OutboxItem, Peer
+from activitypub.ledger import COLUMNS, LEDGER, LEDGER_KEPT
+from activitypub.models import Delivery, OutboxItem, Peer
 from activitypub.outbox import bound_to, drop_delivered, secret_of_day
 from activitypub.strict_json import dumps
 from privacy.records import Moment, snowflake
@@ -38,8 +39,7 @@ from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
 
-DELIVERIES, ITEMS, PEERS, LEDGER = table_of(Delivery), table_of(OutboxItem), table_of(Peer), table_of(LedgerEntry)
-LEDGER_KEPT = timedelta(days=90)
+DELIVERIES, ITEMS, PEERS = table_of(Delivery), table_of(OutboxItem), table_of(Peer)
 # These leave a copy of an object on the other server (privacy reference §5.2).
 LEAVES_COPY = frozenset({"Create", "Update", "Announce"})
 WITHDRAWS = frozenset({"Delete"})
@@ -244,10 +244,9 @@ def _note_statement(made: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | 
         literal("push"),
         bindparam("held_until", type_=Moment()),
     ).where(DELIVERIES.c.outbox_id == bindparam("queued_item", type_=BigInteger()), DELIVERIES.c.inbox > AFTER)
-    names = ["object_id", "inbox", "host", "via", "ends_at"]
-    chosen = made.from_select(names, rows)
+    chosen = made.from_select(COLUMNS, rows)
     return chosen.on_conflict_do_update(
-        index_elements=["object_id", "inbox"], set_={"ends_at": chosen.excluded.ends_at}
+        index_elements=["object_id", "inbox"], set_={"ends_at": chosen.excluded.ends_at, "via": chosen.excluded.via}
     )
 
 

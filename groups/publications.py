@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Row, and_, or_, select
 
 from activitypub import actors
-from activitypub.models import LedgerEntry, Tombstone
+from activitypub.ledger import holds_copy
+from activitypub.models import Tombstone
 from activitypub.peers import PEERS
-from activitypub.ports import ActorView, Ended, Publication, Requester
+from activitypub.ports import ActorView, Copy, Ended, Publication, Requester
 from activitypub.uris import Uris
 from activitypub.vocabulary.writing import to_document
 from groups import translation
@@ -79,14 +80,16 @@ class GroupPublications:
         if not isinstance(found, _Readable):
             return found
         document = to_document(translation.to_note(self._uris, found.facts, found.group))
-        return Publication(document, public=found.public, html=found.facts.page if found.public else None)
+        page = found.facts.page if found.public else None
+        return Publication(document, public=found.public, html=page, copy=_copy(uow, found.row, requester))
 
     def post_activity(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
         """Return the Create of a post of this node."""
         found = self._readable(uow, post_id, requester)
         if not isinstance(found, _Readable):
             return found
-        return Publication(translation.to_create(self._uris, found.facts, found.group), public=found.public)
+        create = translation.to_create(self._uris, found.facts, found.group)
+        return Publication(create, public=found.public, copy=_copy(uow, found.row, requester))
 
     def announcement(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
         """Return the Announce of what began a thread in a public group of this node."""
@@ -111,7 +114,8 @@ class GroupPublications:
         parent = self._uris.reemission(row.parent_id) if row.parent_id is not None else None
         author = cards(uow, [row.author_id])[row.author_id]
         activity = translation.to_reemission(self._uris, facts, group, author.name, parent)
-        return Publication({"@context": CONTEXT, **activity["object"]}, public=False)
+        note = {"@context": CONTEXT, **activity["object"]}
+        return Publication(note, public=False, copy=_copy(uow, row, requester))
 
     def thread(self, uow: UnitOfWork, root_id: int, requester: Requester) -> Publication | Ended | None:
         """Return the posts of a thread in the order in which they came (FEP-f228)."""
@@ -177,7 +181,7 @@ class GroupPublications:
         facts = self._facts(uow, row, group)
         if facts is None or not row.local:
             return None
-        return _Readable(facts, group, public=group.is_public and row.audience == "group")
+        return _Readable(row, facts, group, public=group.is_public and row.audience == "group")
 
     def _row(self, uow: UnitOfWork, post_id: int, requester: Requester) -> "Row[Any] | Ended | None":
         rows = self._rows(uow, requester, POSTS.c.id == post_id)
@@ -199,7 +203,7 @@ class GroupPublications:
         row = uow.connection.execute(known).first()
         if row is None:
             return None
-        if row.was_public or (requester.host is not None and _holds_copy(uow, post_id, requester.host)):
+        if row.was_public or (requester.host is not None and holds_copy(uow, post_id, requester.host)):
             return Ended(uri)
         return None
 
@@ -238,9 +242,17 @@ class GroupPublications:
 class _Readable:
     """A post that may be read, with its group."""
 
+    row: Row[Any]
     facts: PostFacts
     group: GroupFacts
     public: bool
+
+
+def _copy(uow: UnitOfWork, row: Row[Any], requester: Requester) -> Copy | None:
+    """Return what is to be noted of an answer: nothing where its server is known to have the post already."""
+    if requester.host is None or holds_copy(uow, row.id, requester.host):
+        return None
+    return Copy(row.id, row.expires_at)
 
 
 def _onlooker(uow: UnitOfWork, requester: Requester) -> Onlooker:
@@ -270,12 +282,6 @@ def _audience_of(uow: UnitOfWork, actor: ActorView) -> str:
 def _group(uow: UnitOfWork, group_id: int) -> GroupFacts:
     query = select(ACTORS, GROUPS.c.audience).join(GROUPS, GROUPS.c.id == ACTORS.c.id).where(GROUPS.c.id == group_id)
     return facts_of(uow.connection.execute(query).one())
-
-
-def _holds_copy(uow: UnitOfWork, post_id: int, host: str) -> bool:
-    ledger = table_of(LedgerEntry)
-    query = select(ledger.c.inbox).where(ledger.c.object_id == post_id, ledger.c.host == host).limit(1)
-    return uow.connection.execute(query).first() is not None
 
 
 def _collection(uri: str, items: Sequence[Any], *, kind: str = "OrderedCollection") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from groups.moderation import set_locked
 from groups.notifications import notifications_of
 from groups.views import Page as NewsPage
 from tests.factories import make_group, make_member
@@ -192,3 +193,26 @@ def test_who_left_reads_nothing_any_more(circle: Circle) -> None:
     circle.as_ben.submit(page, page.form(button="Leave"))
     assert circle.as_ben.visit(path).status == 404
     assert "Between us." not in circle.as_ben.visit(circle.path).text
+
+
+def test_an_author_is_told_where_a_post_went_and_others_are_not(circle: Circle) -> None:
+    path = circle.write(circle.as_ada, "A quiet evening.")
+    shown = circle.as_ada.visit(circle.as_ada.visit(path).link("Where it went"))
+    assert "It is on this site only, as far as we know." in shown.text
+    assert "Where it went" not in circle.as_ben.visit(path).text
+    for browser in (circle.as_ben, circle.as_eve):
+        assert browser.visit(f"{path}/copies").status == 404
+
+
+def test_a_closed_conversation_says_so_and_takes_no_reply(place: Place, circle: Circle) -> None:
+    path = circle.write(circle.as_ada, "A quiet evening.")
+    post_id = int(path.rsplit("/", 1)[-1])
+    form = circle.as_ben.visit(path).form(field="Your reply").fill("Your reply", "yes")
+    place.do(set_locked, post_id, locked=True)
+    page = circle.as_ben.visit(path)
+    assert "takes no more replies" in page.text
+    assert "Reply to the conversation" not in page.text
+    refused = circle.as_ben.submit(page, form, "Reply")
+    assert (refused.status, "takes no more replies" in refused.text) == (403, True)
+    place.do(set_locked, post_id, locked=False)
+    assert "Reply to the conversation" in circle.as_ben.visit(path).text

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from groups.composing import NewPost, PostForm, compose, handles_of, known_actors
+from groups.copies import Copies, copies_of
 from groups.errors import Invalid, NotFound
 from groups.places import standing_of
 from groups.policy import Act, Standing, Target, may
@@ -59,6 +60,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         pages.route("/groups/{group}/{post:int}/delete", ask_to_delete),
         pages.route("/groups/{group}/{post:int}/delete", delete, verb="POST"),
         pages.route("/groups/{group}/{post:int}/support", support, verb="POST"),
+        pages.route("/groups/{group}/{post:int}/copies", show_copies),
     ]
 
 
@@ -180,6 +182,39 @@ async def support(asking: Visitor) -> Response:
     await asking.context.database.write(deed, asking.context.uris, asking.me.id, found.post.id)
     path = group_path(found.post.group)
     return asking.go(f"{path}#post-{found.post.id}" if form.line("from") == "group" else post_path(found.post))
+
+
+async def show_copies(asking: Visitor) -> Response:
+    """Show somebody where their own post went."""
+    assert asking.me is not None
+    read = asking.context.database.read
+    found = await read(written, asking.viewer, key_of(asking), id_of(asking, "post"))
+    copies = await read(copies_of, asking.me.id, found.post.id)
+    heading = asking.say("Where this post went")
+    values = {
+        "post": post_card(found.post, found.standing, asking.me.id),
+        "back": post_path(found.post),
+        "heading": heading,
+        "lines": _about_copies(asking, copies),
+        "lists": [
+            (asking.say("Sites that received it"), copies.sent),
+            (asking.say("Sites that came for it"), copies.fetched),
+            (asking.say("Sites that it has not reached yet"), copies.waiting),
+        ],
+    }
+    return asking.page("copies.html", heading, values, section="groups")
+
+
+def _about_copies(asking: Visitor, copies: Copies) -> list[str]:
+    """Say what the lists mean, and what they cannot tell."""
+    elsewhere = copies.sent or copies.fetched or copies.waiting or copies.still_spreads
+    words = "These sites are asked to delete it when it ends, or when you delete it. We cannot force them."
+    lines = [asking.say(words if elsewhere else "It is on this site only, as far as we know.")]
+    if copies.still_spreads:
+        lines.append(asking.say("It is on its way to more sites."))
+    if copies.post.group.audience == "public":
+        lines.append(asking.say("Anybody can read and copy what stands in this group: not every copy is known here."))
+    return lines
 
 
 def conversation(uow: UnitOfWork, viewer: Viewer, key: str, post_id: int) -> tuple[Thread, Standing]:
