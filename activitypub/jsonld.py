@@ -20,6 +20,8 @@ Document = dict[str, Any]
 
 AS2 = "https://www.w3.org/ns/activitystreams"
 SECURITY_V1 = "https://w3id.org/security/v1"
+KINFOLD = "urn:uuid:6d1f8a52-0c3e-4f7b-9a64-3f0f5f2a7c1d#"
+"""The namespace of this project's own terms: `expires` (FEDERATION.md)."""
 
 MAX_SLOW_BYTES = 16_384
 MAX_SLOW_TERMS = 64
@@ -63,6 +65,8 @@ _EXTENSIONS: Document = {
     "toot": "http://joinmastodon.org/ns#",
     "lemmy": "https://join-lemmy.org/ns#",
     "schema": "http://schema.org#",
+    "kinfold": KINFOLD,
+    "expires": {"@id": "kinfold:expires", "@type": "http://www.w3.org/2001/XMLSchema#dateTime"},
     "sensitive": "as:sensitive",
     "manuallyApprovesFollowers": "as:manuallyApprovesFollowers",
     "movedTo": {"@id": "as:movedTo", "@type": "@id"},

@@ -52,7 +52,7 @@ KNOWN = Prepared(
 def receive_create(uow: UnitOfWork, uris: Uris, arrival: Arrival, activity: IncomingActivity) -> None:
     """Take in a post that its author's server sent: into a group of this node, or to people here by name."""
     post = _believed(arrival, activity, arrival.sender.uri)
-    if post is not None and not _is_known(uow, post.uri):
+    if post is not None and not _is_over(uow, post) and not _is_known(uow, post.uri):
         _take_in(uow, uris, arrival.sender, post, activity)
 
 
@@ -221,7 +221,11 @@ def _take_announced(
         if row.author_id == author.id and row.group_id == announcer.id:
             _rewrite(uow, row, post)
         return
-    if has_ended(uow, post.uri) or (group.audience == "public" and post.visibility not in PUBLIC_ENOUGH):
+    if (
+        _is_over(uow, post)
+        or has_ended(uow, post.uri)
+        or (group.audience == "public" and post.visibility not in PUBLIC_ENOUGH)
+    ):
         return
     parent = _answered(uow, uris, post) or _backfilled(uow, uris, arrival, post, group)
     here = parent if parent is not None and parent.group_id == announcer.id else None
@@ -274,6 +278,7 @@ def _store(
             direct=direct,
             mentioned=tuple(sorted(set(people))),
             remote_updated_at=post.updated,
+            ends_at=post.ends_at,
         ),
     )
 
@@ -358,6 +363,11 @@ def _followed_group(uow: UnitOfWork, actor_id: int) -> Row[Any] | None:
 
 def _stored(uow: UnitOfWork, uri: str) -> Row[Any] | None:
     return uow.connection.execute(STORED, {"uri": uri}).first()
+
+
+def _is_over(uow: UnitOfWork, post: IncomingPost) -> bool:
+    """Tell whether a post has reached the end that its author's server set, before it came."""
+    return post.ends_at is not None and post.ends_at <= uow.now
 
 
 def _is_known(uow: UnitOfWork, uri: str) -> bool:

@@ -53,6 +53,8 @@ class IncomingPost:
     mentioned: tuple[str, ...]
     parent_uri: str | None
     updated: datetime | None
+    ends_at: datetime | None
+    """When its author's server wants every copy to end."""
     raw: Mapping[str, Any]
     """The object as received."""
 
@@ -229,6 +231,7 @@ def read_post(document: Object, raw: Mapping[str, Any], activity: Activity | Non
         mentioned=mentions,
         parent_uri=document.in_reply_to,
         updated=document.updated,
+        ends_at=document.expires,
         raw=raw,
     )
 

@@ -267,6 +267,7 @@ def _facts(uow: UnitOfWork, row: Row[Any], words: Words, mentioned: Sequence[int
         direct=row.audience == "direct",
         published=row.received_at,
         edited_at=row.edited_at,
+        ends_at=row.expires_at,
         mentions=tuple(_mention(people[i], inboxes[i].inbox) for i in mentioned if i in people and i in inboxes),
     )
 

@@ -231,6 +231,7 @@ class GroupPublications:
             direct=row.audience == "direct",
             published=row.received_at,
             edited_at=row.edited_at,
+            ends_at=row.expires_at,
             mentions=tuple(
                 MentionFacts(card.id, card.uri, f"{card.handle}@{card.host}", card.host, "", card.local)
                 for card in (people[i] for i in dict.fromkeys(named) if i in people and i != row.author_id)

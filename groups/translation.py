@@ -88,6 +88,7 @@ class PostFacts:
     direct: bool
     published: datetime
     edited_at: datetime | None
+    ends_at: datetime
     mentions: tuple[MentionFacts, ...] = ()
 
 
@@ -143,6 +144,7 @@ def to_note(uris: Uris, post: PostFacts, group: GroupFacts) -> Note:
         replies=Uri(uris.replies(post.id)) if group.local else None,
         published=post.published,
         updated=post.edited_at,
+        expires=post.ends_at,
         to=to,
         cc=cc,
         audience=() if post.direct else (Uri(group.uri),),

@@ -83,6 +83,8 @@ class Note(Object):
     replies: Uri | None = None
     published: datetime | None = None
     updated: datetime | None = None
+    expires: datetime | None = None
+    """When every copy of it is to end (this project's own term)."""
     sensitive: bool = False
     tags: tuple[Tag, ...] = ()
     attachments: tuple[Attachment, ...] = ()
@@ -224,6 +226,7 @@ def _note_fields(document: Document, language: str | None) -> dict[str, Any]:
         "replies": base.shown_uri(_id_or_string(get("replies"))),
         "published": base.moment(get("published")),
         "updated": base.moment(get("updated")),
+        "expires": base.moment(get("expires")),
         "sensitive": base.flag(document, "sensitive"),
         "tags": read_tags(document),
         "attachments": _attachments(document),

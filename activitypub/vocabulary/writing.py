@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activitypub.errors import LocalError
-from activitypub.jsonld import AS2, SECURITY_V1
+from activitypub.jsonld import AS2, KINFOLD, SECURITY_V1
 from activitypub.vocabulary import activities as acts
 from activitypub.vocabulary.actors import Actor, Field, Group, Key
 from activitypub.vocabulary.base import Document, Object, Ref, Source, Uri
@@ -30,6 +30,7 @@ _TERMS: dict[str, Any] = {
     "litepub": "http://litepub.social/ns#",
     "fep044f": "https://w3id.org/fep/044f#",
     "fep844e": "https://w3id.org/fep/844e#",
+    "kinfold": KINFOLD,
     "webfinger": "https://purl.archive.org/socialweb/webfinger#webfinger",
     "sensitive": "as:sensitive",
     "Hashtag": "as:Hashtag",
@@ -69,6 +70,7 @@ _TERMS: dict[str, Any] = {
     "PropertyValue": "schema:PropertyValue",
     "value": "schema:value",
     "implements": {"@id": "fep844e:implements", **_LINKED},
+    "expires": {"@id": "kinfold:expires", "@type": "http://www.w3.org/2001/XMLSchema#dateTime"},
 }
 
 Part = tuple[str, Any]
@@ -167,6 +169,7 @@ def _note(note: Note) -> list[Part]:
         ("inReplyTo", note.in_reply_to),
         ("published", _time(note.published)),
         ("updated", _time(note.updated)),
+        ("expires", _time(note.expires)),
         ("to", list(note.to)),
         ("cc", list(note.cc)),
         ("audience", _one_or_many(note.audience)),

@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select
 from activitypub import actors
 from activitypub.errors import FederationError, NeedsObject
 from activitypub.models import Delivery, OutboxItem, Peer
-from activitypub.ports import Arrival
+from activitypub.ports import NOBODY, Arrival, Publication
 from activitypub.uris import Uris
 from activitypub.vocabulary.reading import parse
 from groups import composing, membership, posting, timelines
@@ -22,6 +22,7 @@ from groups.errors import GroupsError
 from groups.federation import inbox_routes
 from groups.models import Membership, PersonFollow, Post, Reaction
 from groups.places import standing_of
+from groups.publications import GroupPublications
 from groups.views import Page, Viewer
 from node.database import ThreadedDatabase
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -516,3 +517,32 @@ def test_a_poll_is_shown_with_the_answers_that_it_offers(scene: Scene) -> None:
     answers = {"name": "yes", "to": [scene.group_uri], "inReplyTo": asked["object"]["id"]}
     vote["object"] = {"id": f"{SAM}/votes/1", "type": "Note", "attributedTo": SAM, **answers}
     scene.refuses(scene.sam, vote)
+
+
+# ── an end that its author's server sets ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("expires", "days"),
+    [(timedelta(days=3), 3), (timedelta(days=400), 90), (timedelta(seconds=-1), None), (None, 90), ("soon", 90)],
+)
+def test_a_post_ends_when_its_author_s_server_says_if_that_is_sooner(
+    scene: Scene, clock: MovableClock, expires: timedelta | str | None, days: int | None
+) -> None:
+    """At `min(own rule, expires)`; what is over already is not taken (privacy reference §5.4)."""
+    told = (clock() + expires).isoformat() if isinstance(expires, timedelta) else expires
+    scene.receive(scene.sam, create(scene, **({} if told is None else {"expires": told})))
+    rows = scene.database.read_now(lambda uow: uow.connection.execute(select(POSTS)).fetchall())
+    assert [row.expires_at for row in rows] == ([] if days is None else [clock() + timedelta(days=days)])
+
+
+def test_our_own_posts_tell_their_end(scene: Scene, clock: MovableClock) -> None:
+    """So that a node of the same kind ends its copy without being asked."""
+    form = composing.PostForm("hello", group_id=scene.group)
+    mine = scene.database.write_now(
+        posting.publish_post, scene.uris, scene.owner, composing.compose(scene.uris, form, {})
+    )
+    found = scene.database.read_now(GroupPublications(scene.uris).post, mine.id, NOBODY)
+    assert isinstance(found, Publication)
+    assert found.document["expires"] == (clock() + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert "expires" in str(found.document["@context"])

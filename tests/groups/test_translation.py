@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -42,7 +42,7 @@ def post(**changes: Any) -> PostFacts:
     facts = PostFacts(
         id=42, uri="https://kin.example/p/42", author_uri=ANA, page="https://kin.example/@grief/42", thread_id=42,
         title="A hard day", html="<p>words</p>", note="", sensitive=False, language="en", parent_uri=None,
-        direct=False, published=NOW, edited_at=None,
+        direct=False, published=NOW, edited_at=None, ends_at=NOW + timedelta(days=90),
     )  # fmt: skip
     return replace(facts, **changes)
 
