@@ -15,6 +15,7 @@ from activitypub.ports import InboxRoutes, Publications
 from activitypub.queueing import Audience
 from activitypub.restraint import Restraint
 from activitypub.uris import Uris
+from privacy.budgets import Buckets
 from privacy.clock import Clock
 from privacy.unit_of_work import Database
 from privacy.vault import Vault
@@ -55,6 +56,8 @@ class FederationContext:
     pool: ThreadPoolExecutor
     """Where signatures are verified and documents parsed: nothing that a stranger sent runs on the event loop."""
     restraint: Restraint = field(default_factory=Restraint)
+    budgets: Buckets = field(default_factory=Buckets)
+    """How much is taken in from each actor and each server."""
     openings: Batcher[Any, Any] = field(default_factory=lambda: Batcher(most=32, lanes=2))
     """Activities on their way through the gate, checked together."""
     storings: Batcher[Any, Any] = field(default_factory=lambda: Batcher(most=128, lanes=2))

@@ -31,6 +31,7 @@ from activitypub.errors import (
     MalformedActivity,
     Refused,
     TooLarge,
+    TooMuch,
     Unreachable,
 )
 from activitypub.inbox import receive
@@ -46,12 +47,13 @@ STATUSES: dict[type[PublicError], int] = {
     BadSignature: 401,
     ForeignOrigin: 403,
     Blocked: 403,
+    TooMuch: 429,
     Refused: 404,
     Gone: 410,
     Unreachable: 503,
     DatabaseUnavailable: 503,
 }
-OTHER_STATUS, NOT_FOUND, WRONG_HOST, UNAVAILABLE, ACCEPTED = 400, 404, 421, 503, 202
+OTHER_STATUS, NOT_FOUND, WRONG_HOST, TOO_MUCH, UNAVAILABLE, ACCEPTED = 400, 404, 421, 429, 503, 202
 NOT_HERE = "There is nothing here, or it is not for you to see."
 """What every 404 says: what is hidden and what never was look the same."""
 MAX_LENGTH_DIGITS = 12
@@ -243,7 +245,8 @@ def _answering(handler: Handler) -> Handler:
             status = status_of(error)
             why = str(error) or error.public
             log.info("federation.refused", status=status, error=type(error).__name__, why=why)
-            return _refusal(status, NOT_HERE if status == NOT_FOUND else error.public)
+            wait = f"{error.wait:.0f}" if isinstance(error, TooMuch) else RETRY_SECONDS
+            return _refusal(status, NOT_HERE if status == NOT_FOUND else error.public, wait)
 
     return endpoint
 
@@ -253,8 +256,8 @@ def status_of(error: PublicError) -> int:
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), OTHER_STATUS)
 
 
-def _refusal(status: int, sentence: str) -> Response:
+def _refusal(status: int, sentence: str, wait: str = RETRY_SECONDS) -> Response:
     headers = {"Cache-Control": "no-store", "Vary": documents.VARY}
-    if status == UNAVAILABLE:
-        headers["Retry-After"] = RETRY_SECONDS
+    if status in {UNAVAILABLE, TOO_MUCH}:
+        headers["Retry-After"] = wait
     return JSONResponse({"error": sentence}, status, headers)

@@ -6,7 +6,8 @@ PublicError                          privacy/errors.py
    │  ├─ MalformedActivity   400     what came cannot be read, or not in one way only
    │  ├─ BadSignature        401     no valid signature by a key that we can find
    │  ├─ ForeignOrigin       403     someone speaks for another server's people or things
-   │  └─ Blocked             403     we do not talk with this server
+   │  ├─ Blocked             403     we do not talk with this server
+   │  └─ TooMuch             429     an actor or a server sends more than we take in: later again
    ├─ LocalError                     what we were about to send would be illegal: our fault
    ├─ FetchError                     retry decided by type
    │  ├─ Unreachable                 no answer: name, address, TLS, time
@@ -51,6 +52,17 @@ class Blocked(RemoteError):
     """This node does not talk with that server."""
 
     default_public = "This server does not accept requests from yours."
+
+
+class TooMuch(RemoteError):
+    """An actor or a server sends more than we take in for now."""
+
+    default_public = "Too much at once. Please send it again later."
+
+    def __init__(self, wait: float) -> None:
+        """`wait` says in how many seconds more is taken."""
+        super().__init__("inbox.budget")
+        self.wait = wait
 
 
 class LocalError(FederationError):

@@ -18,7 +18,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from activitypub.actors import actor_by_uri, actors_by_id
 from activitypub.authentication import check_owner, identify, is_confirmed
 from activitypub.context import FederationContext
-from activitypub.errors import BadSignature, FetchError, ForeignOrigin, Gone, MalformedActivity, TooLarge, Unreachable
+from activitypub.errors import (
+    BadSignature,
+    FetchError,
+    ForeignOrigin,
+    Gone,
+    MalformedActivity,
+    TooLarge,
+    TooMuch,
+    Unreachable,
+)
 from activitypub.handling import INBOX_ITEMS, REFUSED, Item, Ready, prepare_batch, settle, where, work
 from activitypub.keystore import KnownKey
 from activitypub.models import InboxItem
@@ -30,6 +39,7 @@ from activitypub.signatures.messages import Claim, SignedRequest
 from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
 from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Undo, Update
 from activitypub.vocabulary.reading import parse
+from privacy.budgets import Buckets, Rate
 from privacy.records import snowflake
 from privacy.unit_of_work import UnitOfWork, claim_due
 
@@ -41,6 +51,8 @@ MAX_ATTEMPTS = 8
 PATIENCE_SECONDS = 2.0
 """How long a batch waits for documents of others before the queue goes on without it (R-206)."""
 MAX_STRAGGLERS = 128
+OF_ACTOR, OF_GROUP, OF_HOST = Rate(600, 300.0), Rate(6_000, 300.0), Rate(60_000, 60.0)
+"""How much is taken in from one person, one group and one server: far more than the busiest send."""
 RETRY_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3_600, 10_800, 21_600))
 
 _INSERTS = {
@@ -86,11 +98,24 @@ async def receive(context: FederationContext, request: SignedRequest, delivered_
     signer_id = await _signer(context, letter) if letter.signer is None else letter.signer.actor_id
     if signer_id is None or type(letter.activity) not in context.routes.by_type:
         return
+    spend(context.budgets, letter.activity)
     row = letter.row
     if row is None:
         row = await context.in_pool(sealed_row, context, letter.activity, request.body, now)
     stored = {**row, "signer_id": signer_id, "delivered_to": delivered_to}
     await context.storings.ask(functools.partial(_store, context), stored)
+
+
+def spend(budgets: Buckets, activity: Activity) -> None:
+    """Count an activity for its actor and for the actor's server. Raises TooMuch when either has sent enough (S-311).
+
+    What a group announces is the work of many people, so it may send more.
+    """
+    of_one = OF_GROUP if isinstance(activity, Announce) else OF_ACTOR
+    for kind, key, rate in (("actor", activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)):
+        left = budgets.take(kind, key.encode(), rate)
+        if not left.is_allowed:
+            raise TooMuch(max(1.0, left.wait))
 
 
 async def _open_letters(

@@ -98,9 +98,9 @@ def test_every_error_of_this_floor_has_a_status_that_senders_understand() -> Non
 
     for kind in (*below(FederationError), DatabaseUnavailable):
         made: Any = kind.__new__(kind)
-        assert status_of(made) in {400, 401, 403, 404, 410, 413, 503}
+        assert status_of(made) in {400, 401, 403, 404, 410, 413, 429, 503}
     assert status_of(LocalError("ours")) == OTHER_STATUS
-    assert set(STATUSES.values()) == {400, 401, 403, 404, 410, 413, 503}
+    assert set(STATUSES.values()) == {400, 401, 403, 404, 410, 413, 429, 503}
 
 
 async def test_a_database_that_is_away_means_come_again_and_nothing_is_lost(here: Receiver, far: ScriptedPeer) -> None:

@@ -12,8 +12,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from activitypub.inbox import OF_ACTOR, OF_HOST
 from activitypub.keystore import KeyStore
 from activitypub.peers import set_level
+from privacy.budgets import Buckets
 from tests.loopback import response
 from tests.peers import AS, Json, Person, ScriptedPeer, Signed, activity_answer, pem_of, rsa_key, sign
 from tests.receiver import DOMAIN, Receiver, make_local
@@ -545,3 +547,30 @@ async def test_nothing_is_left_of_the_body_once_processed(here: Receiver, far: S
         await accepted(here, signed(here, ana.create(f"words {number}"), ana))
     bodies = await here.bodies()
     assert bodies == [None] * count
+
+
+@pytest.mark.parametrize("whose", ["actor", "host"])
+async def test_s311_a_flood_is_held_back_and_nobody_else_is(
+    here: Receiver, far: ScriptedPeer, evil: ScriptedPeer, whose: str
+) -> None:
+    """Per actor and per server, with 429 and Retry-After; what is held back leaves no row, and may come later."""
+    ana, bea, eve = far.person("ana"), far.person("bea"), evil.person("eve")
+    for person in (ana, bea, eve):
+        await accepted(here, signed(here, person.create("first"), person))
+    rate, key = (OF_ACTOR, ana.uri) if whose == "actor" else (OF_HOST, far.authority)
+    now = 1_000.0
+    budgets = Buckets(lambda: now)
+    object.__setattr__(here.context, "budgets", budgets)
+    for _ in range(rate.requests):
+        budgets.take(whose, key.encode(), rate)
+    late = signed(here, ana.create("late"), ana)
+    await refused(here, late, 429)
+    answer = await here.send(late)
+    assert int(answer.headers["Retry-After"]) >= 1
+    if whose == "host":
+        await refused(here, signed(here, bea.create("second"), bea), 429)
+    else:
+        await accepted(here, signed(here, bea.create("second"), bea))
+    await accepted(here, signed(here, eve.create("second"), eve))
+    now += rate.seconds
+    await accepted(here, late)

@@ -16,12 +16,13 @@ from starlette.responses import Response
 
 from groups.errors import Invalid, NotAllowed, NotFound
 from groups.views import ANYONE, Page, Viewer
+from privacy.budgets import Allowance, Buckets, Rate
 from privacy.errors import PublicError
 from privacy.unit_of_work import UnitOfWork
 from web.context import WebContext
 from web.errors import headers_of, status_of
 from web.mastodon.entities import Site, validation_error
-from web.mastodon.limits import ANONYMOUS, SIGNED_IN, Allowance, Buckets, Rate
+from web.mastodon.limits import ANONYMOUS, SIGNED_IN
 from web.mastodon.pagination import BOUNDS, Limit, links
 from web.parameters import BadParameters, Parameters, as_identifier, read_parameters
 from web.scopes import covers

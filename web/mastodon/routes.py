@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from privacy.budgets import Buckets
 from privacy.errors import PublicError
 from web.attempts import Attempts
 from web.context import WebContext
@@ -27,7 +28,6 @@ from web.mastodon import (
     timelines,
 )
 from web.mastodon.calls import Frame, Method, Who
-from web.mastodon.limits import Buckets
 from web.visitors import Visitor, stranger, visitor
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
