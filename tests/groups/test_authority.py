@@ -137,29 +137,29 @@ def test_nothing_that_others_send_changes_a_post(house: House) -> None:
 
 # ── private words ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-HOSTS = ("one.example", "two.example", "three.example")
+HOSTS = ("one", "two")
 MOVES = st.one_of(
     st.tuples(st.sampled_from(["join", "leave", "remove", "threadiverse", "suspend", "allow"]), st.sampled_from(HOSTS)),
-    st.tuples(st.sampled_from(["post", "reply", "edit", "delete"]), st.just("")),
+    st.tuples(st.sampled_from(["post", "post", "reply", "edit", "delete"]), st.just("")),
 )
 
 
 def test_private_words_reach_servers_with_a_member_only(house: House) -> None:
     """T-FD-08: whoever joins, leaves, is shown out or held off, and whatever is said meanwhile."""
 
-    @QUIETLY
-    @given(st.sampled_from(["none", "peers-only", "followers"]), st.lists(MOVES, max_size=12))
+    @settings(QUIETLY, max_examples=100)
+    @given(st.sampled_from(["none", "peers-only", "followers", "followers"]), st.lists(MOVES, min_size=4, max_size=16))
     def hold(audience: str, moves: list[tuple[str, str]]) -> None:
         n = next(NUMBERS)
         group = house.group(f"quiet{n}", audience=audience)
         ana = house.person(f"ana{n}", group)
-        people = {host: house.stranger(f"sam{n}", host) for host in HOSTS}
+        # Servers of their own for each sequence: what is known of one stays known.
+        people = {f"{name}{n}.example": house.stranger("sam", f"{name}{n}.example") for name in HOSTS}
         inside: set[str] = set()
         shut: set[str] = set()
-        for host in HOSTS:
-            house.class_of(host, level="normal")
         said: list[Any] = []
-        for number, (move, host) in enumerate(moves):
+        for number, (move, name) in enumerate(moves):
+            host = f"{name}{n}.example"
             canary = f"canary{n}x{number}"
             try:
                 _move(house, group, ana, move, host, people, inside, shut, said, canary)
