@@ -38,6 +38,11 @@ class Answer:
     status: int
     retry_at: datetime | None
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether the activity was accepted."""
+        return 200 <= self.status < 300
+
 
 def check_status(status: int) -> None:
     """Pass 2xx; raises Gone (410), Unreachable (408, 425, 429, 5xx: ask again later) and Refused (all others)."""

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from activitypub.actors import actor_by_uri, mark_gone
+from activitypub.answers import Answer
 from activitypub.batching import Batcher
 from activitypub.context import FederationContext
+from activitypub.dialects import UNREADABLE, other
 from activitypub.discovery import resolve_actor
 from activitypub.egress import sign_post
 from activitypub.errors import FetchError, Gone, Refused, RemoteError, Unreachable
@@ -31,6 +33,7 @@ from activitypub.outbox import (
 from activitypub.outcomes import judge
 from activitypub.queueing import Audience
 from activitypub.signatures.keys import SigningIdentity
+from activitypub.signatures.messages import Dialect
 from activitypub.spreading import spread_some
 from activitypub.targets import Target
 from privacy.errors import KeyShredded
@@ -41,7 +44,7 @@ CLAIMED_AT_ONCE = 256
 SIGNED_AT_ONCE, SIGNING_LANES = 16, 2
 LOOK_AGAIN_SECONDS = 0.2
 """How soon a new delivery is seen while only slow servers are being waited for."""
-SigningJob = tuple[SigningIdentity, Target, str]
+SigningJob = tuple[SigningIdentity, Target, str, Dialect]
 
 
 def draw() -> float:
@@ -69,6 +72,7 @@ class Dispatch:
     async def run(self) -> int:
         """Send until nothing is due and nothing under way; return the number of attempts."""
         attempts = 0
+        await self._context.egress.dialects.keep(self._context.database)
         while True:
             self._progress.clear()
             await self._context.peers.keep_current(self._context.database, self._context.clock())
@@ -79,7 +83,10 @@ class Dispatch:
                 raise self._fault  # a fault of ours: the leases end by themselves, and the row is tried again
             if claimed or self._finished or self._spreads:
                 continue
+            if self._progress.is_set():
+                continue  # an attempt ended meanwhile, and its host takes more
             if not self._under_way and not self._inquiries:
+                await self._context.egress.dialects.keep(self._context.database)
                 return attempts
             try:
                 await asyncio.wait_for(self._progress.wait(), LOOK_AGAIN_SECONDS)
@@ -147,6 +154,27 @@ class Dispatch:
             self._fault = inquiry.exception()
         self._progress.set()
 
+    async def _send(self, identity: SigningIdentity, target: Target, parcel: Parcel) -> Answer | None:
+        """Send once, and where the signature was not understood once more in the other dialect; None is no answer."""
+        dialects, clock = self._context.egress.dialects, self._context.clock
+        first = dialects.of(target.authority, clock())
+        answer = await self._post(identity, target, parcel, first)
+        if answer is None or answer.status not in UNREADABLE or not dialects.may_try_other(target.authority, clock()):
+            return answer
+        second = await self._post(identity, target, parcel, other(first))
+        if second is not None and second.is_taken:
+            dialects.learn(target.authority, other(first), clock())
+            return second
+        dialects.note_in_vain(target.authority, clock())
+        return answer
+
+    async def _post(self, identity: SigningIdentity, target: Target, parcel: Parcel, dialect: Dialect) -> Answer | None:
+        headers = await self._signing.ask(self._sign, (identity, target, parcel.digest, dialect))
+        try:
+            return await self._context.egress.post(target, parcel.body, headers)
+        except (Unreachable, Refused):  # refused: the name leads to an address that is not ours to reach
+            return None
+
     async def _sign(self, jobs: Sequence[SigningJob]) -> Sequence[dict[str, str]]:
         return await self._context.egress.in_signing_pool(sign_all, jobs, self._context.clock())
 
@@ -161,19 +189,15 @@ class Dispatch:
         except (Refused, KeyShredded):
             self._finished.append(Outcome(claimed, None))
             return
-        headers = await self._signing.ask(self._sign, (identity, target, parcel.digest))
-        try:
-            answer = await self._context.egress.post(target, parcel.body, headers)
-        except (Unreachable, Refused):  # refused: the name leads to an address that is not ours to reach
-            answer = None
+        answer = await self._send(identity, target, parcel)
         now = self._context.clock()
         verdict = judge(answer, kind=parcel.kind, attempts=claimed.attempts, now=now, jitter=self._chance())
         self._finished.append(Outcome(claimed, verdict))
 
 
 def sign_all(jobs: Sequence[SigningJob], now: datetime) -> list[dict[str, str]]:
-    """Sign several POSTs, each given as signer, target and digest of the body (pure, 0.2 ms for each)."""
-    return [sign_post(identity, target, digest, now) for identity, target, digest in jobs]
+    """Sign several POSTs, each given as signer, target, digest of the body and dialect (pure, 0.2 ms for each)."""
+    return [sign_post(identity, target, digest, now, dialect) for identity, target, digest, dialect in jobs]
 
 
 def settle_and_claim(

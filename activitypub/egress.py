@@ -30,10 +30,12 @@ from activitypub.answers import (
 )
 from activitypub.backoff import retry_after
 from activitypub.connections import Lookup, NameLookup, VettedResolver, make_session
+from activitypub.dialects import UNREADABLE, Dialects, other
 from activitypub.errors import FetchError, Gone, Refused, TooLarge, Unreachable
-from activitypub.signatures import cavage
-from activitypub.signatures.digest import digest
+from activitypub.signatures import cavage, rfc9421
+from activitypub.signatures.digest import as_content_digest, digest
 from activitypub.signatures.keys import SigningIdentity
+from activitypub.signatures.messages import Dialect
 from activitypub.targets import NOT_ASKED, Target, join, parse_target
 from privacy.clock import Clock
 
@@ -91,6 +93,8 @@ class Egress:
         self._signing_pool = ThreadPoolExecutor(SIGNING_THREADS, thread_name_prefix="sign")
         self._lookup = lookup or NameLookup(self._lookup_pool)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self.dialects = Dialects()
+        """In which dialect each server is spoken to."""
 
     async def close(self) -> None:
         """Close all connections and threads."""
@@ -214,7 +218,7 @@ class Egress:
     async def _follow(self, target: Target, accept: str, signer: SigningIdentity | None) -> Fetched:
         seen = {target.url}
         for _ in range(MAX_REDIRECTS + 1):
-            found = await self._get_once(target, accept, signer)
+            found = await self._get(target, accept, signer)
             if isinstance(found, Fetched):
                 return found
             target = self._allowed(join(target, found, self._options.private_peers))
@@ -223,11 +227,33 @@ class Egress:
             seen.add(target.url)
         raise Refused(NOT_ASKED, "redirect.limit", public="The address redirects too often.")
 
-    async def _get_once(self, target: Target, accept: str, signer: SigningIdentity | None) -> Fetched | str:
+    async def _get(self, target: Target, accept: str, signer: SigningIdentity | None) -> Fetched | str:
+        """Ask once, and where the signature was not understood once more in the other dialect."""
+        if signer is None:
+            return await self._get_once(target, {"Accept": accept})
+        first = self.dialects.of(target.authority, self._clock())
+        try:
+            return await self._get_signed(target, accept, signer, first)
+        except Refused as error:
+            if error.status not in UNREADABLE or not self.dialects.may_try_other(target.authority, self._clock()):
+                raise
+        try:
+            found = await self._get_signed(target, accept, signer, other(first))
+        except Refused as error:
+            if error.status in UNREADABLE:
+                self.dialects.note_in_vain(target.authority, self._clock())
+            raise
+        self.dialects.learn(target.authority, other(first), self._clock())
+        return found
+
+    async def _get_signed(
+        self, target: Target, accept: str, signer: SigningIdentity, dialect: Dialect
+    ) -> Fetched | str:
+        signed = await self.in_signing_pool(sign_get, signer, target, self._clock(), dialect)
+        return await self._get_once(target, {"Accept": accept, **signed})
+
+    async def _get_once(self, target: Target, headers: Mapping[str, str]) -> Fetched | str:
         """Return the document, or the Location of a redirect; the body of anything but a document is never read."""
-        headers = {"Accept": accept}
-        if signer is not None:
-            headers |= await self.in_signing_pool(sign_get, signer, target, self._clock())
         try:
             async with self._request("GET", target, headers, None) as response:
                 if response.status in REDIRECT_STATUSES and "Location" in response.headers:
@@ -242,14 +268,21 @@ class Egress:
             raise Unreachable(f"egress.{type(error).__name__}") from error
 
 
-def sign_post(signer: SigningIdentity, target: Target, body_digest: str, now: datetime) -> dict[str, str]:
+def sign_post(
+    signer: SigningIdentity, target: Target, body_digest: str, now: datetime, dialect: Dialect = "cavage"
+) -> dict[str, str]:
     """Return every field of a signed POST of an activity (pure, 0.2 ms with RSA: for the pool)."""
-    signed = cavage.sign(signer, "POST", target.path, target.authority, now, digest=body_digest)
+    if dialect == "rfc9421":
+        signed = rfc9421.sign(signer, "POST", target.url, now, content_digest=as_content_digest(body_digest))
+    else:
+        signed = cavage.sign(signer, "POST", target.path, target.authority, now, digest=body_digest)
     return {"Content-Type": ACTIVITY_MEDIA_TYPE} | signed
 
 
-def sign_get(signer: SigningIdentity, target: Target, now: datetime) -> dict[str, str]:
+def sign_get(signer: SigningIdentity, target: Target, now: datetime, dialect: Dialect = "cavage") -> dict[str, str]:
     """Return the fields that sign a GET (pure, for the pool)."""
+    if dialect == "rfc9421":
+        return rfc9421.sign(signer, "GET", target.url, now)
     return cavage.sign(signer, "GET", target.path, target.authority, now)
 
 

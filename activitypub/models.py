@@ -88,6 +88,8 @@ class Peer(Record):
     closed_until: Mapped[datetime | None]
     """While the breaker is open only one probe is sent, at this moment."""
     last_success_on: Mapped[datetime | None]
+    rfc9421_on: Mapped[datetime | None] = mapped_column(Day)
+    """When it was found to want RFC 9421 signatures; null for draft-cavage, which all others take."""
 
 
 class InboxItem(Record, Due):

@@ -28,6 +28,11 @@ def content_digest(body: bytes) -> str:
     return f"sha-256=:{_sha256(body)}:"
 
 
+def as_content_digest(field: str) -> str:
+    """Return a Digest field of ours as a Content-Digest field: the same bytes in other words."""
+    return f"sha-256=:{field.removeprefix('SHA-256=')}:"
+
+
 def check_digest(field: str, body: bytes) -> None:
     """Compare a Digest field with the body; `SHA-256` may be written in any case.
 

@@ -26,7 +26,7 @@ from activitypub.outcomes import Effect, Verdict
 from activitypub.peers import PeerPolicy, set_level
 from activitypub.ports import InboxRoutes, Publications
 from activitypub.queueing import Outgoing, Secrets, enqueue, enqueue_to
-from activitypub.signatures import cavage
+from activitypub.signatures import cavage, rfc9421
 from activitypub.signatures.messages import SignedRequest
 from activitypub.uris import Uris
 from node.database import ThreadedDatabase
@@ -34,7 +34,7 @@ from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, Vault
 from tests.clock import MovableClock
-from tests.loopback import LoopbackServer, Seen, answers, by_target, response
+from tests.loopback import LoopbackServer, Script, Seen, answers, by_target, response
 
 DELIVERIES, ITEMS, PEERS, LEDGER = table_of(Delivery), table_of(OutboxItem), table_of(Peer), table_of(LedgerEntry)
 KEYS = actors.make_key_pair()
@@ -270,7 +270,8 @@ async def test_final_statuses_end_it(node: Node, status: int) -> None:
 
 @pytest.mark.parametrize("status", [401, 408, 425, 429, 500, 502, 503, 504])
 async def test_other_statuses_are_tried_again(node: Node, status: int) -> None:
-    async with LoopbackServer(answers(response(status), response(202))) as peer:
+    asked = 2 if status == 401 else 1  # a signature that was not understood is made once more in the other dialect
+    async with LoopbackServer(answers(*[response(status)] * asked, response(202))) as peer:
         await node.queue([peer.url("/inbox")])
         assert await node.deliver(peer) == 1
         assert await node.deliver(peer) == 0
@@ -278,9 +279,9 @@ async def test_other_statuses_are_tried_again(node: Node, status: int) -> None:
         node.clock.move(timedelta(minutes=20))
         assert await node.deliver(peer) == 1
     assert await node.count() == 0
-    assert numbers(peer) == [1, 1]
+    assert numbers(peer) == [1] * (asked + 1)
     signatures = [seen.headers["signature"] for seen in peer.seen]
-    assert signatures[0] != signatures[1]  # signed at the moment of sending
+    assert len(set(signatures)) == asked + 1  # signed at the moment of sending
 
 
 async def test_r_207_retry_after_holds_the_whole_host(node: Node) -> None:
@@ -642,3 +643,80 @@ async def test_whatever_happens_a_thread_arrives_in_order(node: Node, moods: lis
             async with federation(node, peer) as one, federation(node, peer) as two:
                 await asyncio.gather(*(deliver_due(context, chance=middling) for context in [one, two][:workers]))
     assert taken == {thread: list(range(thread, 15, 3)) for thread in range(3)}
+
+
+# ── in which dialect ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def dialect_of(seen: Seen) -> str:
+    """Tell in which dialect a request is signed, and that it is signed in one only."""
+    is_rfc9421 = "signature-input" in seen.headers
+    assert ("content-digest" in seen.headers) is is_rfc9421
+    assert ("digest" in seen.headers) is not is_rfc9421
+    assert ("keyId=" in seen.headers["signature"]) is not is_rfc9421
+    return "rfc9421" if is_rfc9421 else "cavage"
+
+
+def understands(*dialects: str, otherwise: int = 401) -> Script:
+    """Take what is signed in one of these dialects."""
+
+    async def script(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(response(202 if dialect_of(seen) in dialects else otherwise))
+        await writer.drain()
+
+    return script
+
+
+@pytest.mark.parametrize("otherwise", [400, 401])
+async def test_who_wants_rfc_9421_gets_it_and_is_remembered_over_a_restart(node: Node, otherwise: int) -> None:
+    """One request more, once; and after 30 days it is tried anew (federation reference §3.4)."""
+    async with LoopbackServer(understands("rfc9421", otherwise=otherwise)) as peer:
+        for number, asked in enumerate((["cavage", "rfc9421"], ["rfc9421"])):
+            peer.seen.clear()
+            await node.queue([peer.url("/inbox")], number)
+            assert await node.deliver(peer) == 1
+            assert [dialect_of(seen) for seen in peer.seen] == asked
+        (seen,) = peer.seen
+        request = SignedRequest("POST", seen.target, peer.url(""), tuple(seen.headers.items()), seen.body)
+        rfc9421.verify(request, KEYS.rsa.public_key(), node.clock())
+        assert await node.count() == 0
+        node.clock.move(timedelta(days=31))
+        peer.seen.clear()
+        await node.queue([peer.url("/inbox")], 3)
+        assert await node.deliver(peer) == 1
+        assert [dialect_of(seen) for seen in peer.seen] == ["cavage", "rfc9421"]
+
+
+async def test_who_takes_cavage_is_never_asked_in_another_dialect(node: Node) -> None:
+    """What is refused for another reason is no question of dialect."""
+    async with (
+        LoopbackServer(understands("cavage", "rfc9421")) as peer,
+        LoopbackServer(answers(response(403)), "127.0.0.3") as closed,
+    ):
+        await node.queue([peer.url("/inbox"), closed.url("/inbox")])
+        assert await node.deliver(peer, closed) == 2
+        assert [dialect_of(seen) for seen in (*peer.seen, *closed.seen)] == ["cavage", "cavage"]
+
+
+async def test_who_turns_back_to_cavage_is_followed(node: Node) -> None:
+    async with LoopbackServer(understands("rfc9421")) as peer:
+        await node.queue([peer.url("/inbox")], 1)
+        await node.deliver(peer)
+        peer.script = understands("cavage")
+        peer.seen.clear()
+        for number in (2, 3):
+            await node.queue([peer.url("/inbox")], number)
+            assert await node.deliver(peer) == 1
+        assert [dialect_of(seen) for seen in peer.seen] == ["rfc9421", "cavage", "cavage"]
+        assert await node.count() == 0
+
+
+async def test_who_takes_neither_is_not_asked_in_both_each_time(node: Node) -> None:
+    """The delivery waits, as after any 401."""
+    async with LoopbackServer(understands()) as peer, federation(node, peer) as context:
+        for number, asked in ((1, 2), (2, 1)):
+            peer.seen.clear()
+            await node.queue([peer.url("/inbox")], number, thread=number)
+            assert await deliver_due(context, chance=middling) == 1
+            assert len(peer.seen) == asked
+        assert await node.count() == 2

@@ -16,7 +16,7 @@ import trustme
 from activitypub.answers import Answer, is_activity_type, is_json_type
 from activitypub.egress import ACTIVITY_ACCEPT, Egress, EgressOptions
 from activitypub.errors import FetchError, Gone, Refused, TooLarge, Unreachable
-from activitypub.signatures import cavage
+from activitypub.signatures import cavage, rfc9421
 from activitypub.signatures.keys import SigningIdentity, generate_rsa_key
 from activitypub.signatures.messages import SignedRequest
 from tests.loopback import ACTIVITY, LoopbackServer, Seen, answers, by_target, response
@@ -681,3 +681,36 @@ def test_what_is_said_of_a_failure_holds_no_address() -> None:
     with pytest.raises(Unreachable) as caught:
         run(journey())
     assert "secret" not in str(caught.value) + caught.value.public
+
+
+# ── in which dialect a fetch is signed ───────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_fetch_that_was_not_understood_is_made_once_more_in_the_other_dialect_and_that_is_remembered() -> None:
+    async with LoopbackServer(answers(b"")) as peer, egress_to(peer) as egress:
+        url = peer.url("/u/ana")
+
+        async def wants_rfc9421(seen: Seen, writer: asyncio.StreamWriter) -> None:
+            writer.write(response(200, document(url)) if "signature-input" in seen.headers else response(401))
+            await writer.drain()
+
+        peer.script = wants_rfc9421
+        for _ in range(2):
+            assert (await egress.fetch_document(url, SIGNER))["id"] == url
+        assert ["signature-input" in seen.headers for seen in peer.seen] == [False, True, True]
+        rfc9421.verify(as_request(peer.seen[-1], peer.url("").rstrip("/")), KEY.public_key(), NOW)
+
+
+async def test_a_fetch_that_is_understood_in_no_dialect_is_refused_and_costs_one_request_from_then_on() -> None:
+    async with LoopbackServer(answers(response(401))) as peer, egress_to(peer) as egress:
+        for asked in (2, 3):
+            with pytest.raises(Refused) as refused:
+                await egress.fetch_document(peer.url("/u/ana"), SIGNER)
+            assert (refused.value.status, len(peer.seen)) == (401, asked)
+
+
+async def test_an_unsigned_fetch_is_never_signed_because_it_was_refused() -> None:
+    async with LoopbackServer(answers(response(401))) as peer, egress_to(peer) as egress:
+        with pytest.raises(Refused):
+            await egress.fetch_json(peer.url("/nodeinfo"))
+        assert ["signature" in seen.headers for seen in peer.seen] == [False]
