@@ -214,8 +214,15 @@ def _shared(
 
 
 def _take_announced(
-    uow: UnitOfWork, uris: Uris, arrival: Arrival, author: ActorView, post: IncomingPost, group: Row[Any]
+    uow: UnitOfWork,
+    uris: Uris,
+    arrival: Arrival,
+    author: ActorView,
+    post: IncomingPost,
+    group: Row[Any],
+    below: tuple[str, ...] = (),
 ) -> None:
+    """Take in what a group elsewhere announced, or what that answers; `below` are the addresses of what answers it."""
     announcer, row = arrival.sender, _stored(uow, post.uri)
     if row is not None:
         if row.author_id == author.id and row.group_id == announcer.id:
@@ -227,14 +234,14 @@ def _take_announced(
         or (group.audience == "public" and post.visibility not in PUBLIC_ENOUGH)
     ):
         return
-    parent = _answered(uow, uris, post) or _backfilled(uow, uris, arrival, post, group)
+    parent = _answered(uow, uris, post) or _backfilled(uow, uris, arrival, post, group, (*below, post.uri))
     here = parent if parent is not None and parent.group_id == announcer.id else None
     people = [one.id for one in addressees_of(uow, author.id, post, None) if one.group is None and one.local]
     _store(uow, author, post, announcer.id, timedelta(seconds=group.keep_seconds), here, people)
 
 
 def _backfilled(
-    uow: UnitOfWork, uris: Uris, arrival: Arrival, post: IncomingPost, group: Row[Any]
+    uow: UnitOfWork, uris: Uris, arrival: Arrival, post: IncomingPost, group: Row[Any], below: tuple[str, ...]
 ) -> ParentPost | None:
     """Fetch and take in what an announced post answers, if that was written into the same group.
 
@@ -242,13 +249,15 @@ def _backfilled(
     """
     if post.parent_uri is None or uris.is_local(post.parent_uri) or has_ended(uow, post.parent_uri):
         return None
+    if post.parent_uri in below:  # they answer each other in a circle
+        return None
     parent = _fetched_post(arrival, post.parent_uri, signer_id=group.member_id)
     if parent is None or arrival.sender.uri not in {*parent.addressed, *parent.mentioned}:
         return None
     author = _author(uow, arrival, parent)
     if author is None:
         return None
-    _take_announced(uow, uris, arrival, author, parent, group)
+    _take_announced(uow, uris, arrival, author, parent, group, below)
     return parent_of(uow, uri=parent.uri)
 
 

@@ -108,8 +108,13 @@ def on_block(uow: UnitOfWork, uris: Uris, arrival: Arrival, block: incoming.Inco
 
 
 def on_quote_request(uow: UnitOfWork, uris: Uris, arrival: Arrival, asked: incoming.IncomingActivity) -> None:
-    """Say no: what is written in a group is not for quoting elsewhere (federation reference §4.3)."""
-    row = uow.connection.execute(select(POSTS.c.author_id).where(POSTS.c.uri == asked.object_uri)).first()
+    """Say no: what is written in a group is not for quoting elsewhere (federation reference §4.3).
+
+    Of what the sender may not see nothing is said at all, not even that.
+    """
+    visible = visible_to(Onlooker(arrival.sender.id), uow.now)
+    query = select(POSTS.c.author_id).join(GROUPS, GROUPS.c.id == POSTS.c.group_id)
+    row = uow.connection.execute(query.where(POSTS.c.uri == asked.object_uri, visible)).first()
     author = None if row is None else actors.actor_by_id(uow, row.author_id)
     if author is None or not author.local:
         return

@@ -32,6 +32,7 @@ _ORPHANS = Prepared(
         POSTS.c.parent_uri == bindparam("answered", type_=String()),
         POSTS.c.parent_id.is_(None),
         POSTS.c.group_id == bindparam("of_group", type_=BigInteger()),
+        POSTS.c.id != bindparam("not_this", type_=BigInteger()),
     )
 )
 CHANGED_MEANWHILE = "This post was changed or deleted in the meantime. Open it again to see how it stands."
@@ -171,7 +172,8 @@ def parent_of(uow: UnitOfWork, *, post_id: int | None = None, uri: str | None = 
 
 def _adopt(uow: UnitOfWork, new: PostToStore, stored: StoredPost) -> None:
     """Put replies that came before this post below it, with all that answers them (federation reference §4.5)."""
-    asked = {"answered": stored.uri, "of_group": new.group_id}
+    # What this post itself stands below cannot stand below it: two that answer each other are no circle.
+    asked = {"answered": stored.uri, "of_group": new.group_id, "not_this": stored.thread_id}
     orphans = [row.id for row in _ORPHANS.rows(uow, asked)] if not new.direct else []
     if not orphans:
         return

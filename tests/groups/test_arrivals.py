@@ -491,6 +491,22 @@ def test_what_an_announced_reply_answers_is_fetched_and_put_above_it(scene: Scen
     assert below(scene) == {"1": (None, "1"), "2": ("1", "1"), "3": ("2", "1")}
 
 
+def test_posts_that_answer_each_other_make_no_circle(scene: Scene) -> None:
+    """Neither when they come nor when they are fetched: whoever reads on from one would never come to an end."""
+    for number, other in ((1, 2), (2, 1)):
+        scene.receive(scene.sam, create(scene, number, inReplyTo=f"{SAM}/notes/{other}"))
+    assert below(scene) == {"1": (None, "1"), "2": ("1", "1")}
+    club, club_uri = followed_club(scene)
+    parts = {
+        f"{SAM}/notes/{number}": note(scene, number, cc=[club_uri], tag=[], inReplyTo=f"{SAM}/notes/{other}")
+        for number, other in ((7, 8), (8, 9), (9, 7))
+    }
+    scene.receive(club, activity("Announce", f"{SAM}/notes/7", actor=club_uri), parts)
+    assert {name: found for name, found in below(scene).items() if name in "789"} == {
+        "9": (None, "9"), "8": ("9", "9"), "7": ("8", "9"),
+    }  # fmt: skip
+
+
 def test_where_a_parent_cannot_be_had_the_reply_stands_alone(scene: Scene) -> None:
     club, club_uri = followed_club(scene)
     reply = note(scene, 2, cc=[club_uri], tag=[], inReplyTo=f"{SAM}/notes/1")

@@ -316,6 +316,19 @@ def test_a_request_to_quote_is_refused(house: House, whose: str) -> None:
     assert refused == ([("Reject", f"{SAM}/QuoteRequest/1", f"{SAM}/inbox")] if whose == "ours" else [])
 
 
+def test_of_what_one_may_not_see_not_even_quoting_is_refused(house: House) -> None:
+    """Or else the answer would tell that there is such a post (S-305)."""
+    quiet = house.group("quiet", audience="followers")
+    ana, eve = house.person("ana", quiet), house.stranger("eve", "other.example")
+    post = house.post(ana, "hello", group_id=quiet)
+    house.deliver()
+    receive(house, eve, "QuoteRequest", post.uri, instrument=f"{EVE}/notes/9")
+    assert house.sent() == []
+    sam = house.stranger("sam", "far.example", quiet)
+    receive(house, sam, "QuoteRequest", post.uri, instrument=f"{SAM}/notes/9")
+    assert [one.document["type"] for one in house.sent()] == ["Reject"]
+
+
 def test_a_block_between_two_people_ends_what_either_follows_of_the_other(house: House) -> None:
     ana, sam, eve = house.person("ana"), house.stranger("sam", "far.example"), house.stranger("eve", "other.example")
     for actor in (sam, eve):
