@@ -131,6 +131,15 @@ def set_level(uow: UnitOfWork, host: str, level: str) -> str:
     return name
 
 
+def set_levels(uow: UnitOfWork, levels: Mapping[str, str]) -> None:
+    """Set the rules for several hosts by their canonical names, all of them or none, in one statement."""
+    rows = [_new_peer(uow, host) | {"level": level} for host, level in sorted(levels.items())]
+    if rows:
+        made = _insert(uow)
+        told = made.on_conflict_do_update(index_elements=["host"], set_={"level": made.excluded.level})
+        uow.connection.execute(told, rows)
+
+
 def _insert(uow: UnitOfWork) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(PEERS) if uow.dialect == "sqlite" else postgresql.insert(PEERS)
 

@@ -1,7 +1,15 @@
 """Rules are for other servers, by their one name; what is none, or is this node itself, is refused."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from activitypub.blocklists import read_blocklist
+from activitypub.uris import Uris
+from node.commands.blocklists import preview, what_is_known
+from node.database import ThreadedDatabase
+from tests.factories import make_group, make_member, make_persona, make_remote_actor
 from tests.node.shell import DOMAIN, Shell
 
 
@@ -66,3 +74,47 @@ def test_the_node_itself_is_known_by_every_spelling(shell: Shell) -> None:
     for typed in ("MÜLLER.example.", "xn--mller-kva.example", "XN--MLLER-KVA.EXAMPLE", "müller.example:443"):
         assert "this node itself" in shell.refused("domain", "set", typed, "--level", "suspend", **own)
     assert shell.do("domain", "set", "muller.example", "--level", "suspend", **own)
+
+
+# ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_list_is_looked_at_applied_exported_and_taken_back(shell: Shell, tmp_path: Path) -> None:
+    """5,000 lines, with a registry, this node and a partner among them: those three are refused, the others hold."""
+    shell.do("domain", "set", "partner.example.org", "--level", "allow")
+    shell.do("domain", "set", "known.example", "--level", "quarantine")
+    names = [f"bad{number}.example" for number in range(4_996)] + ["co.uk", "127.0.0.1", "example.org", "known.example"]
+    file = tmp_path / "list.csv"
+    file.write_text("#domain,#severity\n" + "".join(f"{name},suspend\n" for name in names))
+    shown = shell.run("domain", "import", str(file), "--json")
+    assert len(json.loads(shown.stdout)) == 4_996
+    refused = [line.split(",")[0] for line in shown.stderr.splitlines()]
+    assert refused == [f"kinfold: line {number}" for number in (4_998, 4_999, 5_000)]
+    assert "bad1.example" not in levels(shell), "nothing was changed yet"
+    assert "4996 rules set: 0 members" in shell.do("domain", "import", str(file), "--apply")
+    assert levels(shell)["bad4995.example"] == "suspend"
+    assert levels(shell)["known.example"] == "quarantine", "a rule that was made here stays"
+    exported = shell.do("domain", "export")
+    assert (exported.count("\nbad"), "known.example" in exported) == (4_996, False)
+    assert shell.do("domain", "undo", "bad7.example") == "bad7.example: normal\n"
+    assert "no rule for bad7.example" in shell.refused("domain", "undo", "bad7.example")
+    assert shell.do("domain", "export").count("\nbad") == 4_995
+
+
+def test_a_preview_counts_whom_it_would_cut_off(database: ThreadedDatabase, uris: Uris) -> None:
+    """Members in groups here and groups that are followed, on servers below the domain too; nobody who has left."""
+    group = database.write_now(make_group, uris, "grief")
+    places = [
+        ("a.bad.example", "active"),
+        ("bad.example", "pending"),
+        ("bad.example", "left"),
+        ("ok.example", "active"),
+    ]
+    for host, state in places:
+        actor = database.write_now(make_remote_actor, f"sam{state}", host)
+        database.write_now(make_member, group, actor, state=state)
+    club = database.write_now(make_remote_actor, "club", "clubs.bad.example", kind="Group")
+    database.write_now(make_member, club, database.write_now(make_persona, uris, "ana"))
+    found = read_blocklist(b"bad.example\nother.example\n", "kin.example")
+    rows = {row["domain"]: (row["members"], row["groups"]) for row in preview(found, database.read_now(what_is_known))}
+    assert rows == {"bad.example": (2, 1), "other.example": (0, 0)}
