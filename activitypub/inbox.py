@@ -111,8 +111,9 @@ def spend(budgets: Buckets, activity: Activity) -> None:
 
     What a group announces is the work of many people, so it may send more.
     """
-    of_one = OF_GROUP if isinstance(activity, Announce) else OF_ACTOR
-    for kind, key, rate in (("actor", activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)):
+    # Buckets of their own: one that is taken from at two rates would hold no more than the lower.
+    kind_of_one, of_one = ("group", OF_GROUP) if isinstance(activity, Announce) else ("actor", OF_ACTOR)
+    for kind, key, rate in ((kind_of_one, activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)):
         left = budgets.take(kind, key.encode(), rate)
         if not left.is_allowed:
             raise TooMuch(max(1.0, left.wait))

@@ -12,9 +12,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from activitypub.inbox import OF_ACTOR, OF_HOST
+from activitypub.errors import TooMuch
+from activitypub.inbox import OF_ACTOR, OF_GROUP, OF_HOST, spend
 from activitypub.keystore import KeyStore
 from activitypub.peers import set_level
+from activitypub.vocabulary.activities import Activity
+from activitypub.vocabulary.reading import parse
 from privacy.budgets import Buckets
 from tests.loopback import response
 from tests.peers import AS, Json, Person, ScriptedPeer, Signed, activity_answer, pem_of, rsa_key, sign
@@ -574,3 +577,21 @@ async def test_s311_a_flood_is_held_back_and_nobody_else_is(
     await accepted(here, signed(here, eve.create("second"), eve))
     now += rate.seconds
     await accepted(here, late)
+
+
+async def test_s311_what_a_group_answers_takes_nothing_from_what_it_may_announce(far: ScriptedPeer) -> None:
+    """It sends an Accept now and then, and announces for everybody."""
+    club = far.person("club")
+    budgets = Buckets(lambda: 1_000.0)
+    common = {"@context": AS, "actor": club.uri, "object": f"{club.uri}/notes/1", "to": []}
+    accept, announce = (
+        parse({**common, "id": f"{club.uri}/{kind}/1", "type": kind}) for kind in ("Accept", "Announce")
+    )
+    assert isinstance(accept, Activity)
+    assert isinstance(announce, Activity)
+    spend(budgets, accept)
+    for _ in range(OF_GROUP.requests):
+        spend(budgets, announce)
+    with pytest.raises(TooMuch):
+        spend(budgets, announce)
+    spend(budgets, accept)
