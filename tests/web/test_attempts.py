@@ -126,8 +126,8 @@ def test_however_they_are_spread_no_more_tries_come_through_than_the_limit_says(
 def test_what_is_kept_names_nobody_and_is_bounded() -> None:
     attempts = Attempts(Seconds())
     for number in range(MAX_COUNTERS):
-        is_let(attempts, f"address {number}", f"ada {number}")
+        is_let(attempts, f"address {number}", f"somebody {number}")  # long words: no hash has one in it by chance
     kept = list(attempts._full_at)
     assert len(kept) <= MAX_COUNTERS
-    assert not any(b"ada" in key or b"address" in key for key in kept)
-    assert "ada" not in repr(attempts)
+    assert not any(b"somebody" in key or b"address" in key for key in kept)
+    assert "somebody" not in repr(attempts)
