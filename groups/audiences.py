@@ -83,13 +83,12 @@ TRUSTED: Final = _members("trusted", None, is_public=False, trusted=True)
 HOLDERS: Final = _holders("holders", None)
 HOLDERS_OF_EDITS: Final = _holders("holders/edits", None, with_words=True)
 HOLDERS_OF_ACTIVITIES: Final = _holders("holders/activities", VERBATIM)
-HOLDERS_OF_PRIVATE_ACTIVITIES: Final = _holders("holders/private activities", ACTIVITIES_IN_PRIVATE)
 HOLDERS_OF_NOTES: Final = _holders("holders/notes", REEMISSIONS)
 AUDIENCES: Final[Mapping[str, Audience]] = {
     each.name: each
     for each in (
         PUBLIC_ACTIVITIES, PUBLIC_BOOSTS, PRIVATE_ACTIVITIES, PRIVATE_NOTES, TRUSTED,
-        HOLDERS, HOLDERS_OF_EDITS, HOLDERS_OF_ACTIVITIES, HOLDERS_OF_PRIVATE_ACTIVITIES, HOLDERS_OF_NOTES,
+        HOLDERS, HOLDERS_OF_EDITS, HOLDERS_OF_ACTIVITIES, HOLDERS_OF_NOTES,
     )
 }  # fmt: skip
 """Activities in the queue name these: a name, once released, keeps its meaning."""

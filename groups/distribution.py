@@ -16,7 +16,6 @@ from groups.audiences import (
     HOLDERS_OF_ACTIVITIES,
     HOLDERS_OF_EDITS,
     HOLDERS_OF_NOTES,
-    HOLDERS_OF_PRIVATE_ACTIVITIES,
     PRIVATE_ACTIVITIES,
     PRIVATE_NOTES,
     PUBLIC_ACTIVITIES,
@@ -156,17 +155,16 @@ def withdraw_in_group(
 ) -> None:
     """Take a post back from every server that got it, whoever is a member there now and whatever the audience is now.
 
-    It is told in each form in which the post may have come; one that a server never saw means nothing to it.
+    It is told in each form in which the post may have come, also while the group was open to more than today; one that
+    a server never saw means nothing to it.
     """
     announce = translation.to_announce_activity(uris.activity(_token()), group, delete)
-    holders = HOLDERS_OF_ACTIVITIES if group.is_public else HOLDERS_OF_PRIVATE_ACTIVITIES
-    _enqueue(uow, group.id, "Delete", announce, parcel, holders, parcel.post_id)
+    _enqueue(uow, group.id, "Delete", announce, parcel, HOLDERS_OF_ACTIVITIES, parcel.post_id)
+    boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
+    undo = translation.to_undo(uris.activity(_token()), group.uri, boost, boost["to"] + boost["cc"])
+    _enqueue(uow, group.id, "Delete", undo, parcel, HOLDERS, parcel.post_id)
     if not group.is_public:
         _withdraw_reemission(uow, uris, parcel, group)
-    if group.is_public:
-        boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
-        undo = translation.to_undo(uris.activity(_token()), group.uri, boost, boost["to"] + boost["cc"])
-        _enqueue(uow, group.id, "Delete", undo, parcel, HOLDERS, parcel.post_id)
 
 
 def _without_copy(uow: UnitOfWork, post_id: int, inboxes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -142,7 +142,9 @@ def test_what_still_waits_to_be_sent_dies_with_the_post(house: House) -> None:
     assert [one.kind for one in house.sent()] == ["Create(Note)"]
     house.delete(ana, post.id)
     house.destroy()
-    assert {one.document["type"] for one in house.sent()} == {"Delete"}
+    sent = house.sent()
+    assert {one.document["type"] for one in sent} == {"Delete", "Undo"}
+    assert "Rotkehlchen" not in str(sent)
     assert house.count(ITEMS, ITEMS.c.slot.is_not(None)) == 0
 
 
