@@ -7,8 +7,10 @@ requests under way at most; one that fails gets a probe for each step of its bac
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+
+import structlog
 
 from activitypub.actors import actor_by_uri, mark_gone
 from activitypub.answers import Answer
@@ -31,10 +33,9 @@ from activitypub.outbox import (
     release,
 )
 from activitypub.outcomes import judge
-from activitypub.queueing import Audience
 from activitypub.signatures.keys import SigningIdentity
 from activitypub.signatures.messages import Dialect
-from activitypub.spreading import spread_some
+from activitypub.spreading import NotSpread, is_any_to_spread, spread_some
 from activitypub.targets import Target
 from privacy.errors import KeyShredded
 from privacy.unit_of_work import UnitOfWork
@@ -44,6 +45,7 @@ CLAIMED_AT_ONCE = 256
 SIGNED_AT_ONCE, SIGNING_LANES = 16, 2
 LOOK_AGAIN_SECONDS = 0.2
 """How soon a new delivery is seen while only slow servers are being waited for."""
+log = structlog.get_logger()
 SigningJob = tuple[SigningIdentity, Target, str, Dialect]
 
 
@@ -66,6 +68,8 @@ class Dispatch:
         self._busy: set[str] = set()
         self._finished: list[Outcome] = []
         self._spreads = False
+        self._stuck: set[int] = set()
+        """Activities that could not be spread; they are tried again in the next run."""
         self._progress = asyncio.Event()
         self._fault: BaseException | None = None
 
@@ -108,17 +112,24 @@ class Dispatch:
         """Record what has finished and claim what may go next, in one commit."""
         outcomes, self._finished = self._finished, []
         room = min(CLAIMED_AT_ONCE, MAX_IN_FLIGHT - len(self._under_way))
-        busy = frozenset(self._busy)
-        audiences, chance = self._context.audiences, self._chance()
-        claimed, self._spreads = await self._context.database.write(
-            settle_and_claim, outcomes, chance, audiences, busy=busy, room=room
-        )
+        busy, chance = frozenset(self._busy), self._chance()
+        claimed, spreads = await self._context.database.write(settle_and_claim, outcomes, chance, busy=busy, room=room)
+        self._spreads = spreads and await self._spread()
         gone = {it.claimed.inbox for it in outcomes if it.verdict is not None and it.verdict.inbox_gone}
         if gone:
             inquiry = asyncio.create_task(ask_whether_gone(self._context, sorted(gone)))
             self._inquiries.add(inquiry)
             inquiry.add_done_callback(self._answered)
         return claimed
+
+    async def _spread(self) -> bool:
+        """Spread the next activity a little further; one that cannot be keeps nothing else from going out."""
+        try:
+            return await self._context.database.write(spread_some, self._context.audiences, stuck=self._stuck)
+        except NotSpread as error:
+            log.exception("delivery.not_spread", item=error.item)
+            self._stuck.add(error.item)
+            return True
 
     async def _start(self, claimed: Sequence[Claimed]) -> None:
         if not claimed:
@@ -201,22 +212,12 @@ def sign_all(jobs: Sequence[SigningJob], now: datetime) -> list[dict[str, str]]:
 
 
 def settle_and_claim(
-    uow: UnitOfWork,
-    outcomes: Sequence[Outcome],
-    jitter: float,
-    audiences: Mapping[str, Audience],
-    *,
-    busy: frozenset[str],
-    room: int,
+    uow: UnitOfWork, outcomes: Sequence[Outcome], jitter: float, *, busy: frozenset[str], room: int
 ) -> tuple[list[Claimed], bool]:
-    """Record outcomes, spread what is to be spread, and claim at most `room` deliveries that may go now.
-
-    Also tells whether something was spread, so that there may be more of it.
-    """
+    """Record outcomes and claim at most `room` deliveries that may go now; also tell whether any are to be spread."""
     if outcomes:
         record_outcomes(uow, outcomes, jitter)
-    spread = spread_some(uow, audiences)
-    return (claim_deliveries(uow, busy=busy, room=room) if room > 0 else []), spread
+    return (claim_deliveries(uow, busy=busy, room=room) if room > 0 else []), is_any_to_spread(uow)
 
 
 async def ask_whether_gone(context: FederationContext, inboxes: Sequence[str]) -> None:

@@ -122,11 +122,12 @@ class OutboxItem(Record):
     __tablename__ = "outbox_items"
     holds = Holds("an activity on its way out, sealed", OnErasure.SHRED)
     __table_args__ = (
-        Index("ix_outbox_items_ordering_key", "ordering_key", "id", sqlite_where=SPREADS, postgresql_where=SPREADS),
+        Index("ix_outbox_items_ordering_key", "ordering_key", "id"),
+        Index("ix_outbox_items_spreading", "ordering_key", "id", sqlite_where=SPREADS, postgresql_where=SPREADS),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """A snowflake: what was put in first is sent first."""
+    """A snowflake above those of its ordering key that were there before: what was put in first is sent first."""
     actor_id: Mapped[int]
     """The local actor that signs."""
     kind: Mapped[str]

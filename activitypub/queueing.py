@@ -34,7 +34,7 @@ from activitypub.ledger import COLUMNS, LEDGER, LEDGER_KEPT
 from activitypub.models import Delivery, OutboxItem, Peer
 from activitypub.outbox import bound_to, drop_delivered, secret_of_day
 from activitypub.strict_json import dumps
-from privacy.records import Moment, snowflake
+from privacy.records import Moment, snowflake_above
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
@@ -46,6 +46,9 @@ WITHDRAWS = frozenset({"Delete"})
 # What need not be sent any more once this is queued behind it (R-204).
 SUPERSEDES = {"Delete": LEAVES_COPY, "Update": frozenset({"Update"})}
 _INSERT_ITEM = Prepared(insert(ITEMS), [column.key for column in ITEMS.columns])
+_NEWEST = Prepared(
+    select(func.max(ITEMS.c.id)).where(ITEMS.c.ordering_key == bindparam("queued_key", type_=BigInteger()))
+)
 NOW = bindparam("queued_now", type_=Moment())
 AFTER: BindParameter[str] = bindparam("queued_after", type_=String())
 ALL = 2**31 - 1
@@ -181,6 +184,12 @@ def enqueue_to(uow: UnitOfWork, outgoing: Outgoing, recipients: Sequence[tuple[s
     return len(rows)
 
 
+def follow_on(uow: UnitOfWork, keys: Sequence[int], key: int) -> None:
+    """Put what waits in some orders into another one: of those threads that one has become."""
+    for table in (ITEMS, DELIVERIES):
+        uow.connection.execute(update(table).where(table.c.ordering_key.in_(keys)).values(ordering_key=key))
+
+
 def range_of(uow: UnitOfWork, outbox_id: int, key: int, after: str = "", most: int = -1) -> dict[str, object]:
     """Return what `Queueing.deliver` asks for beside the query's own parameters; `most` below zero is no bound."""
     bound = ALL if most < 0 else most
@@ -190,7 +199,7 @@ def range_of(uow: UnitOfWork, outbox_id: int, key: int, after: str = "", most: i
 
 
 def _store_item(uow: UnitOfWork, outgoing: Outgoing, audience: str | None = None, of: int | None = None) -> int:
-    outbox_id = snowflake(uow.now)
+    outbox_id = _next_id(uow, outgoing.ordering_key)
     content = outgoing.document if isinstance(outgoing.document, bytes) else dumps(outgoing.document)
     # A Delete outlives the post whose end it tells of, so it is never sealed with that post's secrets.
     sealed_with = None if outgoing.kind in WITHDRAWS else outgoing.secrets
@@ -219,6 +228,11 @@ def _store_item(uow: UnitOfWork, outgoing: Outgoing, audience: str | None = None
     }
     _INSERT_ITEM.run(uow, row)
     return outbox_id
+
+
+def _next_id(uow: UnitOfWork, ordering_key: int) -> int:
+    """Return an id behind all that was queued before in this order, whatever the clocks of other processes say."""
+    return snowflake_above(uow.now, _NEWEST.value(uow, {"queued_key": ordering_key}))
 
 
 def note_effects(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str = "") -> None:
@@ -258,17 +272,13 @@ _NOTE_COPIES = {
 
 def _superseded(what: Outgoing | Row[Any]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions on what is in the queue of the same object, and pointless once this is."""
-    return (
-        ITEMS.c.object_id == what.object_id,
-        ITEMS.c.actor_id == what.actor_id,
-        ITEMS.c.kind.in_(sorted(SUPERSEDES[what.kind])),
-    )
+    return (ITEMS.c.object_id == what.object_id, ITEMS.c.kind.in_(sorted(SUPERSEDES[what.kind])))
 
 
 def _take_back(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str) -> None:
     """Drop what waits of the same object for the same inboxes; what is under way keeps its place."""
-    behind = ITEMS.c.id < outbox_id
-    earlier = set(uow.connection.execute(select(ITEMS.c.id).where(*_superseded(what), behind)).scalars())
+    of_same = (ITEMS.c.id < outbox_id, ITEMS.c.actor_id == what.actor_id)
+    earlier = set(uow.connection.execute(select(ITEMS.c.id).where(*_superseded(what), *of_same)).scalars())
     if not earlier:
         return
     now_told = select(DELIVERIES.c.inbox).where(DELIVERIES.c.outbox_id == outbox_id, DELIVERIES.c.inbox > after)
@@ -278,12 +288,13 @@ def _take_back(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after
 
 
 def _spread_no_further(uow: UnitOfWork, what: Outgoing, audience: str) -> None:
-    """Leave it at whom earlier activities have reached: a Delete makes all pointless, an edit those to its audience.
+    """Leave it at whom earlier activities have reached: an edit those of its author to its audience, a Delete all.
 
-    Also where a Delete reaches nobody itself, since nothing of the post has gone out yet.
+    A Delete asks who holds a copy, and so it waits here, on PostgreSQL, for the step that is just noting some. It stops
+    what others say of the post too, and also where it reaches nobody itself, since nothing has gone out yet.
     """
     stopped = update(ITEMS).where(*_superseded(what), ITEMS.c.audience.is_not(None))
     if what.kind not in WITHDRAWS:
-        stopped = stopped.where(ITEMS.c.audience == audience)
+        stopped = stopped.where(ITEMS.c.audience == audience, ITEMS.c.actor_id == what.actor_id)
     ended = set(uow.connection.execute(stopped.values(audience=None).returning(ITEMS.c.id)).scalars())
     drop_delivered(uow, ended)

@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Row, String, bindparam, func, insert, literal, select, text, update
 
+from activitypub.queueing import follow_on
 from groups.content import SANITIZER_VERSION
 from groups.errors import Conflict
 from groups.models import Mention, Post
 from groups.notifications import notify_members
 from groups.policy import Act, Standing, Target, Verdict, may
 from groups.showing import Words, sealed_box
-from privacy.records import snowflake
+from privacy.records import snowflake, snowflake_above
 from privacy.retention import RetentionPolicy, expires_at
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -99,11 +100,10 @@ def lock_group(uow: UnitOfWork, group_id: int) -> None:
 
 def next_post_id(uow: UnitOfWork, group_id: int) -> int:
     """Return an id above those of all posts that the group has; its lock is held."""
-    fresh = snowflake(uow.now)
     if uow.dialect != "postgresql":
-        return fresh
+        return snowflake(uow.now)
     newest = uow.connection.execute(select(func.max(POSTS.c.id)).where(POSTS.c.group_id == group_id)).scalar()
-    return max(fresh, (newest or 0) + 1)
+    return snowflake_above(uow.now, newest)
 
 
 def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> StoredPost:
@@ -179,7 +179,9 @@ def _adopt(uow: UnitOfWork, new: PostToStore, stored: StoredPost) -> None:
         return
     below = {"parent_id": stored.id, "parent_author_id": new.author_id}
     uow.connection.execute(update(POSTS).where(POSTS.c.id.in_(orphans)).values(below))
-    uow.connection.execute(update(POSTS).where(POSTS.c.thread_id.in_(orphans)).values(thread_id=stored.thread_id))
+    thread = {"thread_id": stored.thread_id, "locked": new.parent is not None and new.parent.locked}
+    uow.connection.execute(update(POSTS).where(POSTS.c.thread_id.in_(orphans)).values(thread))
+    follow_on(uow, orphans, stored.thread_id)
 
 
 def _row(new: PostToStore, stored: StoredPost) -> dict[str, Any]:

@@ -249,8 +249,9 @@ def _outbox_items() -> None:
         sa.Column("spread_to", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_items")),
     )
+    op.create_index("ix_outbox_items_ordering_key", "outbox_items", ["ordering_key", "id"], unique=False)
     op.create_index(
-        "ix_outbox_items_ordering_key",
+        "ix_outbox_items_spreading",
         "outbox_items",
         ["ordering_key", "id"],
         unique=False,

@@ -2,17 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import BigInteger, bindparam, func, insert, literal, select, update
 
 from activitypub import actors
 from activitypub.context import FederationContext, FederationOptions
@@ -25,12 +26,14 @@ from activitypub.outbox import LEASE, Claimed, Outcome, claim_deliveries, record
 from activitypub.outcomes import Effect, Verdict
 from activitypub.peers import PeerPolicy, set_level
 from activitypub.ports import InboxRoutes, Publications
-from activitypub.queueing import Outgoing, Secrets, enqueue, enqueue_to
+from activitypub.queueing import Audience, Outgoing, Secrets, enqueue, enqueue_for, enqueue_to
 from activitypub.signatures import cavage, rfc9421
 from activitypub.signatures.messages import SignedRequest
 from activitypub.uris import Uris
 from node.database import ThreadedDatabase
+from privacy import records
 from privacy.records import new_id
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, Vault
 from tests.clock import MovableClock
@@ -121,7 +124,9 @@ def _prove(uow: UnitOfWork, hosts: Sequence[str]) -> None:
 
 
 @asynccontextmanager
-async def federation(node: Node, *servers: LoopbackServer, **options: Any) -> AsyncIterator[FederationContext]:
+async def federation(
+    node: Node, *servers: LoopbackServer, audiences: Mapping[str, Audience] = MappingProxyType({}), **options: Any
+) -> AsyncIterator[FederationContext]:
     """What a worker of this node works with; these servers may be reached."""
     peers = PeerPolicy()
     peer_addresses = frozenset(server.peer for server in servers)
@@ -138,7 +143,7 @@ async def federation(node: Node, *servers: LoopbackServer, **options: Any) -> As
             egress=egress,
             uris=node.uris,
             routes=InboxRoutes({}, lambda thing, _: thing),
-            audiences={},
+            audiences=audiences,
             publications=cast(Publications, None),  # nobody asks for anything here
             keys=KeyStore(node.database, node.clock),
             peers=peers,
@@ -720,3 +725,42 @@ async def test_who_takes_neither_is_not_asked_in_both_each_time(node: Node) -> N
             assert await deliver_due(context, chance=middling) == 1
             assert len(peer.seen) == asked
         assert await node.count() == 2
+
+
+# ── to a large audience ──────────────────────────────────────────────────────────────────────────────────────────────
+
+OF = bindparam("audience_of", type_=BigInteger())
+LISTED = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == OF)
+LARGE = Prepared(select(literal(value=True)))
+READERS = Audience("readers", LISTED, LARGE)
+BROKEN = Audience("broken", LISTED.where(func.no_such_function(LEDGER.c.host)), LARGE)
+
+
+async def test_a_large_audience_is_reached_whatever_cannot_be_spread(node: Node) -> None:
+    """A fault in one activity, or one of another version, keeps nothing else from going out."""
+    unknown = Audience("of another version", LISTED, LARGE)
+    async with LoopbackServer(answers(response(202))) as peer:
+        row = {"object_id": 1, "inbox": peer.url("/inbox"), "host": peer.authority, "via": "push", "ends_at": None}
+        await node.write(lambda uow: uow.connection.execute(insert(LEDGER), row).close())
+        for number, audience in enumerate((BROKEN, unknown, READERS)):
+            said = Outgoing(node.actor_id, "Announce", {"number": number}, None, GROUP, None, number + 1, None)
+            await node.write(enqueue_for, said, audience, 1)
+        known = {each.name: each for each in (READERS, BROKEN)}
+        assert await node.deliver(peer, audiences=known) == 1
+        assert numbers(peer) == [2]
+        assert await node.count(ITEMS) == 2
+        assert await node.deliver(peer, audiences=known) == 0
+
+
+async def test_what_a_process_with_a_slower_clock_says_later_comes_later(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Delete never goes before its Create, though its process believes that it is earlier."""
+    async with LoopbackServer(answers(response(202))) as peer:
+        await node.queue([peer.url("/inbox")], 1, object_id=5)
+        node.clock.move(-timedelta(hours=1))
+        monkeypatch.setattr(records, "_newest", 0)  # as in a process of its own
+        await node.queue([peer.url("/inbox")], 2, kind="Like")
+        node.clock.move(timedelta(hours=1))
+        assert await node.deliver(peer) == 2
+        assert numbers(peer) == [1, 2]
