@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import structlog
-
 from activitypub.actors import actor_by_uri, mark_gone
 from activitypub.answers import Answer
 from activitypub.batching import Batcher
@@ -35,7 +33,6 @@ from activitypub.outbox import (
 from activitypub.outcomes import judge
 from activitypub.signatures.keys import SigningIdentity
 from activitypub.signatures.messages import Dialect
-from activitypub.spreading import NotSpread, is_any_to_spread, spread_some
 from activitypub.targets import Target
 from privacy.errors import KeyShredded
 from privacy.unit_of_work import UnitOfWork
@@ -45,7 +42,6 @@ CLAIMED_AT_ONCE = 256
 SIGNED_AT_ONCE, SIGNING_LANES = 16, 2
 LOOK_AGAIN_SECONDS = 0.2
 """How soon a new delivery is seen while only slow servers are being waited for."""
-log = structlog.get_logger()
 SigningJob = tuple[SigningIdentity, Target, str, Dialect]
 
 
@@ -67,9 +63,6 @@ class Dispatch:
         self._per_host: Counter[str] = Counter()
         self._busy: set[str] = set()
         self._finished: list[Outcome] = []
-        self._spreads = False
-        self._stuck: set[int] = set()
-        """Activities that could not be spread; they are tried again in the next run."""
         self._progress = asyncio.Event()
         self._fault: BaseException | None = None
 
@@ -85,7 +78,7 @@ class Dispatch:
             await self._start(claimed)
             if self._fault is not None:
                 raise self._fault  # a fault of ours: the leases end by themselves, and the row is tried again
-            if claimed or self._finished or self._spreads:
+            if claimed or self._finished:
                 continue
             if self._progress.is_set():
                 continue  # an attempt ended meanwhile, and its host takes more
@@ -112,24 +105,14 @@ class Dispatch:
         """Record what has finished and claim what may go next, in one commit."""
         outcomes, self._finished = self._finished, []
         room = min(CLAIMED_AT_ONCE, MAX_IN_FLIGHT - len(self._under_way))
-        busy, chance = frozenset(self._busy), self._chance()
-        claimed, spreads = await self._context.database.write(settle_and_claim, outcomes, chance, busy=busy, room=room)
-        self._spreads = spreads and await self._spread()
+        busy = frozenset(self._busy)
+        claimed = await self._context.database.write(settle_and_claim, outcomes, self._chance(), busy=busy, room=room)
         gone = {it.claimed.inbox for it in outcomes if it.verdict is not None and it.verdict.inbox_gone}
         if gone:
             inquiry = asyncio.create_task(ask_whether_gone(self._context, sorted(gone)))
             self._inquiries.add(inquiry)
             inquiry.add_done_callback(self._answered)
         return claimed
-
-    async def _spread(self) -> bool:
-        """Spread the next activity a little further; one that cannot be keeps nothing else from going out."""
-        try:
-            return await self._context.database.write(spread_some, self._context.audiences, stuck=self._stuck)
-        except NotSpread as error:
-            log.exception("delivery.not_spread", item=error.item)
-            self._stuck.add(error.item)
-            return True
 
     async def _start(self, claimed: Sequence[Claimed]) -> None:
         if not claimed:
@@ -213,11 +196,11 @@ def sign_all(jobs: Sequence[SigningJob], now: datetime) -> list[dict[str, str]]:
 
 def settle_and_claim(
     uow: UnitOfWork, outcomes: Sequence[Outcome], jitter: float, *, busy: frozenset[str], room: int
-) -> tuple[list[Claimed], bool]:
-    """Record outcomes and claim at most `room` deliveries that may go now; also tell whether any are to be spread."""
+) -> list[Claimed]:
+    """Record outcomes and claim at most `room` deliveries that may go now."""
     if outcomes:
         record_outcomes(uow, outcomes, jitter)
-    return (claim_deliveries(uow, busy=busy, room=room) if room > 0 else []), is_any_to_spread(uow)
+    return claim_deliveries(uow, busy=busy, room=room) if room > 0 else []
 
 
 async def ask_whether_gone(context: FederationContext, inboxes: Sequence[str]) -> None:

@@ -152,6 +152,8 @@ class OutboxItem(Record):
     """The group or post of that audience."""
     spread_to: Mapped[str | None]
     """The last inbox that has its delivery already."""
+    spread_tries: Mapped[int] = mapped_column(default=0)
+    """How often it was tried in vain to spread it further."""
 
 
 class Delivery(Record, Due):

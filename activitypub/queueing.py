@@ -162,7 +162,7 @@ def enqueue_for(uow: UnitOfWork, outgoing: Outgoing, audience: Audience, of: int
         enqueue(uow, outgoing, audience.recipients, asked)
         return
     _store_item(uow, outgoing, audience.name, of)
-    uow.wake("deliveries")
+    uow.wake("spreading")
 
 
 def enqueue_to(uow: UnitOfWork, outgoing: Outgoing, recipients: Sequence[tuple[str, str]]) -> int:
@@ -225,6 +225,7 @@ def _store_item(uow: UnitOfWork, outgoing: Outgoing, audience: str | None = None
         "audience": audience,
         "audience_of": of,
         "spread_to": None,
+        "spread_tries": 0,
     }
     _INSERT_ITEM.run(uow, row)
     return outbox_id

@@ -1,14 +1,16 @@
 """To a large audience: deliveries are written after the author was answered, some thousands at a time.
 
 What was put into the queue first is spread first; several processes take different activities at the same time. Who
-has joined or left meanwhile is asked anew at each step, which is a transaction of its own.
+has joined or left meanwhile is asked anew at each step. That one is about to be spread further is written down before
+it is tried, so that one which cannot be spread goes to the end of the line and holds up nothing but its own thread.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, exists, func, select, update
+from sqlalchemy import BigInteger, Row, bindparam, exists, func, select, update
 
+from activitypub.context import FederationContext
 from activitypub.outbox import carries_what_ended, drop_delivered
 from activitypub.queueing import DELIVERIES, ITEMS, Audience, Queueing, note_effects, range_of
 from privacy.statements import Prepared
@@ -19,25 +21,32 @@ SPREAD_AT_ONCE: Final = 2_500
 _COLUMNS = ("id", "actor_id", "kind", "object_id", "expires_at", "ordering_key", "audience", "audience_of", "spread_to")
 _ANY = Prepared(select(exists().where(ITEMS.c.audience.is_not(None))))
 _NEXT = (
-    select(*(ITEMS.c[name] for name in _COLUMNS))
-    .where(
-        ITEMS.c.audience.is_not(None),
-        ITEMS.c.audience.in_(bindparam("known", expanding=True)),
-        ITEMS.c.id.not_in(bindparam("stuck", expanding=True)),
-    )
-    .order_by(ITEMS.c.id)
+    select(ITEMS.c.id)
+    .where(ITEMS.c.audience.is_not(None), ITEMS.c.audience.in_(bindparam("known", expanding=True)))
+    .order_by(ITEMS.c.spread_tries, ITEMS.c.id)
     .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_CHOSEN = (
+    select(*(ITEMS.c[name] for name in _COLUMNS))
+    .where(ITEMS.c.id == bindparam("chosen", type_=BigInteger()), ITEMS.c.audience.is_not(None))
     .with_for_update(skip_locked=True)
 )
 
 
-class NotSpread(Exception):
-    """An activity could not be spread for a fault of ours; `item` is its id in the queue."""
+async def spread_due(context: FederationContext) -> int:
+    """Spread one activity a little further and return 1, or 0 when there is none.
 
-    def __init__(self, item: int) -> None:
-        """Tell of the activity."""
-        super().__init__(f"outbox item {item}")
-        self.item = item
+    One whose audience is not known here waits, with what comes behind it in its thread, for a process of the version
+    that knows it.
+    """
+    if not await context.database.read(is_any_to_spread):
+        return 0
+    item_id = await context.database.write(choose, context.audiences)
+    if item_id is None:
+        return 0
+    await context.database.write(spread, item_id, context.audiences)
+    return 1
 
 
 def is_any_to_spread(uow: UnitOfWork) -> bool:
@@ -45,25 +54,24 @@ def is_any_to_spread(uow: UnitOfWork) -> bool:
     return bool(_ANY.value(uow))
 
 
-def spread_some(
-    uow: UnitOfWork, audiences: Mapping[str, Audience], most: int = SPREAD_AT_ONCE, stuck: Collection[int] = ()
-) -> bool:
-    """Write the next deliveries of the oldest activity that is to be spread; false when there is none.
+def choose(uow: UnitOfWork, known: Collection[str]) -> int | None:
+    """Return the activity that was tried least of all whose audience is known, and of those the oldest."""
+    item_id = uow.connection.execute(_NEXT, {"known": sorted(known)}).scalar()
+    if item_id is not None:
+        tried = update(ITEMS).where(ITEMS.c.id == item_id).values(spread_tries=ITEMS.c.spread_tries + 1)
+        uow.connection.execute(tried)
+    return item_id
 
-    One whose audience is not known here waits, with what comes behind it in its thread, for a process of the version
-    that knows it. `stuck` are passed over. Raises NotSpread.
-    """
-    item = uow.connection.execute(_NEXT, {"known": sorted(audiences), "stuck": sorted(stuck)}).first()
+
+def spread(uow: UnitOfWork, item_id: int, audiences: Mapping[str, Audience], most: int = SPREAD_AT_ONCE) -> None:
+    """Write the next deliveries of an activity, unless another process is at it."""
+    item = uow.connection.execute(_CHOSEN, {"chosen": item_id}).first()
     if item is None:
-        return False
-    try:
-        written = 0 if carries_what_ended(item, uow.now) else _spread(uow, item, audiences[item.audience], most)
-    except Exception as error:
-        raise NotSpread(item.id) from error
+        return
+    written = 0 if carries_what_ended(item, uow.now) else _spread(uow, item, audiences[item.audience], most)
     if written < most:
         uow.connection.execute(update(ITEMS).where(ITEMS.c.id == item.id).values(audience=None))
         drop_delivered(uow, {item.id})
-    return True
 
 
 def _spread(uow: UnitOfWork, item: Row[Any], audience: Audience, most: int) -> int:
@@ -73,5 +81,5 @@ def _spread(uow: UnitOfWork, item: Row[Any], audience: Audience, most: int) -> i
     if written:
         note_effects(uow, item, item.id, after)
         last = select(func.max(DELIVERIES.c.inbox)).where(DELIVERIES.c.outbox_id == item.id).scalar_subquery()
-        uow.connection.execute(update(ITEMS).where(ITEMS.c.id == item.id).values(spread_to=last))
+        uow.connection.execute(update(ITEMS).where(ITEMS.c.id == item.id).values(spread_to=last, spread_tries=0))
     return written

@@ -13,6 +13,7 @@ import structlog
 from activitypub.delivery import deliver_due
 from activitypub.describing import describe_due
 from activitypub.inbox import process_due
+from activitypub.spreading import spread_due
 from node.faces import Faces
 from node.retaining import Retention
 from node.wiring import Node
@@ -44,6 +45,7 @@ def loops_of(node: Node, faces: Faces) -> list[Loop]:
     return [
         Loop("inbox", lambda: process_due(faces.federation), POLL_SECONDS),
         Loop("deliveries", lambda: deliver_due(faces.federation), POLL_SECONDS),
+        Loop("spreading", lambda: spread_due(faces.federation), POLL_SECONDS),
         Loop("peers", lambda: describe_due(faces.federation), PEERS_SECONDS),
         Loop("retention", retention.due, RETENTION_SECONDS),
     ]

@@ -229,7 +229,8 @@ class ServedNode:
     def waiting(self) -> int:
         """Return how many activities wait to be processed or sent."""
         tables = ("inbox_items", "deliveries")
-        return sum(self.query(f"SELECT count(*) FROM {name} WHERE due_at IS NOT NULL")[0][0] for name in tables)
+        due = sum(self.query(f"SELECT count(*) FROM {name} WHERE due_at IS NOT NULL")[0][0] for name in tables)
+        return due + int(self.query("SELECT count(*) FROM outbox_items WHERE audience IS NOT NULL")[0][0])
 
     def end_leases(self) -> None:
         """Bring forward the moment at which work that a dead process had taken is taken up again: nobody waits here.

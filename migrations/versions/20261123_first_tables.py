@@ -247,6 +247,7 @@ def _outbox_items() -> None:
         sa.Column("audience", sa.String(), nullable=True),
         sa.Column("audience_of", ID, nullable=True),
         sa.Column("spread_to", sa.String(), nullable=True),
+        sa.Column("spread_tries", ID, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_items")),
     )
     op.create_index("ix_outbox_items_ordering_key", "outbox_items", ["ordering_key", "id"], unique=False)

@@ -16,10 +16,10 @@ from sqlalchemy import BigInteger, bindparam, delete, func, insert, literal, sel
 from activitypub.models import Delivery, LedgerEntry, OutboxItem
 from activitypub.outbox import claim_deliveries
 from activitypub.queueing import Audience, Outgoing, enqueue_for, enqueue_to
-from activitypub.spreading import NotSpread, spread_some
 from node.database import ThreadedDatabase
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
+from tests.activitypub.spreads import spread_some
 from tests.clock import MovableClock
 
 DELIVERIES, ITEMS, LEDGER = table_of(Delivery), table_of(OutboxItem), table_of(LedgerEntry)
@@ -247,21 +247,6 @@ def test_an_audience_of_another_version_waits_and_holds_up_no_other_thread(node:
     while node.database.write_now(spread_some, AUDIENCES | {later.name: later}, 2):
         pass
     assert len(node.waiting()) == 6, "whoever knows it goes on"
-
-
-def test_one_that_cannot_be_spread_is_passed_over(node: Node) -> None:
-    node.readers(3)
-    beyond = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == OF, func.no_such_function(LEDGER.c.host))
-    broken = Audience("broken", beyond, ALWAYS)
-    node.say(audience=broken, object_id=6, ordering_key=THREAD + 1)
-    node.say()
-    known = AUDIENCES | {broken.name: broken}
-    with pytest.raises(NotSpread) as fault:
-        node.database.write_now(spread_some, known)
-    while node.database.write_now(spread_some, known, stuck={fault.value.item}):
-        pass
-    assert node.claim() != []
-    assert node.items() == 2, "it is kept"
 
 
 @settings(max_examples=40, deadline=None)

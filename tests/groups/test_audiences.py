@@ -7,10 +7,10 @@ from sqlalchemy import literal, select
 
 from activitypub.models import Delivery, OutboxItem
 from activitypub.queueing import Audience, Outgoing, enqueue_for
-from activitypub.spreading import spread_some
 from groups.audiences import AUDIENCES, LARGE
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
+from tests.activitypub.spreads import spread_some
 from tests.factories import make_member, make_remote_actor
 from tests.groups.house import House
 
