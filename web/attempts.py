@@ -2,15 +2,21 @@
 
 Three limits stand one behind the other: of an address for one name, of an address for all names, and of a name from
 wherever it is tried, whether there is such a name or not. Each lets some tries through at once and then one at a time,
-so that who guesses is slowed down and nobody is shut out: a try that is refused counts for nothing, and half a minute
-after whatever strangers did, the right password opens the door. Behind a proxy that is not named in the settings all
-people seem to have one address, so what it may do in all is generous.
+so that who guesses is slowed down; a try that is refused counts for nothing. Behind a proxy that is not named in the
+settings all people seem to have one address, so what it may do in all is generous.
+
+Who guesses on and on from several addresses takes every try that a name has, and leaves its owner none. So a browser
+in which that owner has signed in before (`web.browsers`) has tries of its own, which nobody else can use up; they are
+few, so that a cookie that was stolen opens no door to guessing. In a new browser the owner has to wait until half a
+minute after the guessing has ended, or to use a sign-in link, which nothing here counts.
+
+Each process counts for itself: where several serve, there are as many times the tries.
 """
 
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from privacy.clock import monotonic_seconds
@@ -30,6 +36,7 @@ class Limit:
 OF_ADDRESS_FOR_NAME = Limit(10, 30.0)
 OF_ADDRESS = Limit(100, 1.0)
 OF_NAME = Limit(30, 5.0)
+OF_BROWSER = Limit(10, 30.0)
 
 
 class TooManyTries(PublicError):
@@ -54,16 +61,11 @@ class Attempts:
 
     def count(self, address: str, name: str) -> None:
         """Count one try, before it is made. Raises TooManyTries, and then nothing is counted."""
-        now = self.monotonic()
-        counters = self._counters(address, name)
-        wait = max(self._busy(tag, now) - (limit.at_once - 1) * limit.seconds for tag, limit in counters)
-        if wait > 0:
-            raise TooManyTries(wait)
-        for tag, limit in counters:
-            self._full_at[tag] = now + self._busy(tag, now) + limit.seconds
-            self._full_at.move_to_end(tag)
-        while len(self._full_at) > MAX_COUNTERS:
-            self._full_at.popitem(last=False)
+        self._count(self._counters(address, name))
+
+    def count_of_browser(self, tag: bytes) -> None:
+        """Count one try of a browser that is known, where `count` has refused it. Raises TooManyTries."""
+        self._count([(hmac.digest(self._key, b"browser\0" + tag, "sha256"), OF_BROWSER)])
 
     def forgive(self, address: str, name: str) -> None:
         """Take back the try that was right, and forget the tries of this address for this name."""
@@ -72,6 +74,17 @@ class Attempts:
                 self._full_at.pop(tag, None)
             elif tag in self._full_at:
                 self._full_at[tag] -= limit.seconds
+
+    def _count(self, counters: Sequence[tuple[bytes, Limit]]) -> None:
+        now = self.monotonic()
+        wait = max(self._busy(tag, now) - (limit.at_once - 1) * limit.seconds for tag, limit in counters)
+        if wait > 0:
+            raise TooManyTries(wait)
+        for tag, limit in counters:
+            self._full_at[tag] = now + self._busy(tag, now) + limit.seconds
+            self._full_at.move_to_end(tag)
+        while len(self._full_at) > MAX_COUNTERS:
+            self._full_at.popitem(last=False)
 
     def _busy(self, tag: bytes, now: float) -> float:
         """Return for how many seconds the tries of a counter are still remembered."""

@@ -4,7 +4,7 @@ import asyncio
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from activitypub.context import FederationContext
@@ -12,6 +12,7 @@ from activitypub.uris import Uris
 from privacy.clock import Clock
 from privacy.unit_of_work import Database
 from privacy.vault import Vault
+from web.attempts import Attempts
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,6 +40,8 @@ class WebContext:
     clock: Clock
     pool: ThreadPoolExecutor
     """Where passwords are hashed and texts rendered: nothing slow runs on the event loop."""
+    attempts: Attempts = field(default_factory=Attempts)
+    """How often passwords were tried of late."""
 
     async def in_pool(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that computes in the pool."""

@@ -15,6 +15,8 @@ NOT_KEPT = "private, no-store"
 KEPT_FOR_EVER = "public, max-age=31536000, immutable"
 CLEAR_BROWSER = '"cache", "cookies", "storage"'
 """For Clear-Site-Data when a visit ends."""
+CLEAR_VISIT = '"cache", "storage"'
+"""The same where a cookie is to stay: the others are taken away by name."""
 HSTS = "max-age=63072000; includeSubDomains"
 NOT_ALLOWED_FEATURES = (
     "accelerometer", "browsing-topics", "camera", "display-capture", "geolocation", "gyroscope", "hid",

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from privacy.clock import first_moment_of
 from privacy.unit_of_work import UnitOfWork, table_of
+from web.browsers import KNOWN_FOR
 from web.models import AuthorizationCode, Session
 from web.tokens import revoke_tokens_of
 
@@ -69,6 +70,11 @@ class Cookies:
         """The name of the cookie from which the forms of strangers get their tokens."""
         return self._name("kinfold-form")
 
+    @property
+    def browser(self) -> str:
+        """The name of the cookie of a browser in which somebody has signed in (`web.browsers`)."""
+        return self._name("kinfold-browser")
+
     def read(self, request: Request, name: str) -> str | None:
         """Return a cookie of ours, unless it is absent or cannot be one."""
         value = request.cookies.get(name)
@@ -86,10 +92,19 @@ class Cookies:
             samesite="lax",
         )
 
-    def sign_in(self, response: Response, token: str, persona_id: int | None = None) -> None:
-        """Give the browser its new session with the name in use, and take away what belonged to another."""
+    def sign_in(
+        self, response: Response, token: str, persona_id: int | None = None, known_by: str | None = None
+    ) -> None:
+        """Give the browser its new session with the name in use, and take away what belonged to another.
+
+        `known_by` is the cookie of a browser that signed in; a shared device keeps none.
+        """
         self.put(response, self.session, token, lasts=None if is_shared(token) else IDLE)
         self.drop(response, self.form)
+        if known_by is None or is_shared(token):
+            self.drop(response, self.browser)
+        else:
+            self.put(response, self.browser, known_by, lasts=KNOWN_FOR)
         if persona_id is None:
             self.drop(response, self.persona)
         else:
@@ -105,9 +120,13 @@ class Cookies:
         for name in names:
             response.delete_cookie(name, path="/", secure=self.https, httponly=True, samesite="lax")
 
+    def drop_visit(self, response: Response) -> None:
+        """Take away the cookies of a visit."""
+        self.drop(response, self.session, self.persona, self.form)
+
     def drop_all(self, response: Response) -> None:
         """Take every cookie of ours away."""
-        self.drop(response, self.session, self.persona, self.form)
+        self.drop(response, self.session, self.persona, self.form, self.browser)
 
     def _name(self, plain: str) -> str:
         return f"__Host-{plain}" if self.https else plain

@@ -17,7 +17,6 @@ from groups.views import ANYONE, ActorCard, Viewer
 from privacy.accounts import personas_of
 from privacy.errors import DatabaseUnavailable
 from privacy.unit_of_work import UnitOfWork
-from web.attempts import Attempts
 from web.context import WebContext
 from web.forms import Form, make_token, read_form
 from web.rendering import Page, Self, choose_language, mark_for, render, words
@@ -43,7 +42,6 @@ class Visitor:
 
     request: Request
     context: WebContext
-    attempts: Attempts
     cookies: Cookies
     language: str
     presence: Presence | None = None
@@ -142,9 +140,9 @@ class Visitor:
         return response
 
 
-async def visitor(request: Request, context: WebContext, attempts: Attempts | None = None) -> Visitor:
+async def visitor(request: Request, context: WebContext) -> Visitor:
     """Return who asks; a visit that is in use has its end put off."""
-    found = stranger(request, context, attempts)
+    found = stranger(request, context)
     cookies = found.cookies
     token = cookies.read(request, cookies.session)
     if token is None:
@@ -158,11 +156,11 @@ async def visitor(request: Request, context: WebContext, attempts: Attempts | No
     return found
 
 
-def stranger(request: Request, context: WebContext, attempts: Attempts | None = None) -> Visitor:
+def stranger(request: Request, context: WebContext) -> Visitor:
     """Return whoever asks as somebody of whom nothing is known; asks no database, so it serves when that fails too."""
     cookies = Cookies(https=context.uris.base_url.startswith("https:"))
     language = choose_language(request.headers.get("accept-language"))
-    return Visitor(request, context, attempts or Attempts(), cookies, language)
+    return Visitor(request, context, cookies, language)
 
 
 def presence_of(uow: UnitOfWork, token: str, chosen: int | None) -> Presence | None:

@@ -20,6 +20,7 @@ from activitypub.uris import Uris
 from groups.content import sanitize
 from node.database import ThreadedDatabase
 from tests.clock import MovableClock
+from web.attempts import Attempts
 from web.context import WebContext, WebOptions
 from web.cors import CrossOrigin
 from web.mastodon.routes import routes
@@ -47,7 +48,8 @@ def make_context(database: ThreadedDatabase, uris: Uris, clock: MovableClock) ->
         clock=clock,
         pool=pool,
     )
-    return WebContext(database, database.vault, uris, federation, WebOptions(), clock, pool)
+    attempts = Attempts(lambda: clock().timestamp())  # tries are forgotten when the test lets time pass
+    return WebContext(database, database.vault, uris, federation, WebOptions(), clock, pool, attempts)
 
 
 def make_app(context: WebContext) -> Starlette:

@@ -17,6 +17,7 @@ from tests.clock import MovableClock
 from tests.factories import make_persona
 from tests.interop.browser import Form, Page
 from tests.web.app_client import make_context
+from web.attempts import Attempts
 from web.middleware import SecurityHeaders
 from web.routes import exception_handlers, routes
 from web.sessions import new_session_token, open_session
@@ -32,6 +33,7 @@ class Place:
     database: ThreadedDatabase
     uris: Uris
     clock: MovableClock
+    attempts: Attempts
 
     def do(self, deed: Any, *args: Any, **kwargs: Any) -> Any:
         """Run a deed of the test itself."""
@@ -126,4 +128,6 @@ def faces(database: ThreadedDatabase, uris: Uris, clock: MovableClock) -> Place:
     context = make_context(database, uris, clock)
     handlers: Any = dict(exception_handlers(context))
     app = Starlette(routes=routes(context), exception_handlers=handlers)
-    return Place(SecurityHeaders(app, https=uris.base_url.startswith("https:")), database, uris, clock)
+    return Place(
+        SecurityHeaders(app, https=uris.base_url.startswith("https:")), database, uris, clock, context.attempts
+    )

@@ -1,4 +1,4 @@
-"""How often a password may be tried: for one name, for all names together, and never so that others are locked out."""
+"""How often a password may be tried: for one name, for all names, and with tries for its owner that nobody takes."""
 
 from collections.abc import Callable
 from itertools import count
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.attempts import MAX_COUNTERS, OF_ADDRESS, OF_ADDRESS_FOR_NAME, OF_NAME, Attempts, TooManyTries
+from web.attempts import MAX_COUNTERS, OF_ADDRESS, OF_ADDRESS_FOR_NAME, OF_BROWSER, OF_NAME, Attempts, TooManyTries
 
 LONGEST = max(limit.seconds for limit in (OF_ADDRESS, OF_ADDRESS_FOR_NAME, OF_NAME))
 HOUR = 3_600
@@ -72,7 +72,7 @@ def test_one_address_cannot_go_through_all_names() -> None:
 
 
 @pytest.mark.parametrize("is_one_address", [True, False])
-def test_whatever_strangers_did_the_owner_of_a_name_waits_half_a_minute_at_most(*, is_one_address: bool) -> None:
+def test_when_strangers_have_stopped_the_owner_of_a_name_waits_half_a_minute_at_most(*, is_one_address: bool) -> None:
     seconds = Seconds()
     attempts = Attempts(seconds)
     for number in range(5_000):
@@ -121,6 +121,58 @@ def test_however_they_are_spread_no_more_tries_come_through_than_the_limit_says(
     for first, moment in enumerate(let):
         within = [other for other in let[first:] if other - moment < HOUR]
         assert len(within) <= OF_NAME.at_once + (within[-1] - moment) / OF_NAME.seconds + 1e-6
+
+
+def is_let_in_browser(attempts: Attempts, tag: bytes, address: str, name: str) -> bool:
+    """Try once in a browser that is known, and tell whether it was let through."""
+    if is_let(attempts, address, name):
+        return True
+    try:
+        attempts.count_of_browser(tag)
+    except TooManyTries:
+        return False
+    return True
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 40), st.sampled_from(["ada", "ben"]), st.integers(0, 30)), max_size=300),
+    st.integers(1, 20),
+)
+def test_whatever_strangers_do_a_browser_of_the_owner_has_its_tries(
+    guesses: list[tuple[float, str, int]], burst: int
+) -> None:
+    """Strangers at many addresses, the owner's among them, with cookies of their own too: the owner is not shut out."""
+    seconds, spent = Seconds(), 0.0
+    attempts = Attempts(seconds)
+    for number, (pause, name, stranger) in enumerate(guesses):
+        seconds.now += pause
+        spent = max(0.0, spent - pause)
+        for _ in range(burst):
+            is_let_in_browser(attempts, b"%d" % stranger, f"address {stranger}", name)
+        if number % 3 == 0 and spent <= (OF_BROWSER.at_once - 1) * OF_BROWSER.seconds:
+            assert is_let_in_browser(attempts, b"of the owner", "address 0", "ada")
+            spent += OF_BROWSER.seconds
+
+
+@given(st.lists(st.floats(0, 60), min_size=1, max_size=200))
+def test_a_browser_that_was_stolen_guesses_no_faster_than_its_own_limit(pauses: list[float]) -> None:
+    seconds, let = Seconds(), 0
+    attempts, began = Attempts(seconds), seconds.now
+    for number, pause in enumerate(pauses):
+        seconds.now += pause
+        for _ in range(20):
+            let += is_let_in_browser(attempts, b"stolen", f"address {number}", "ada")
+    passed = seconds.now - began
+    bound = sum(limit.at_once + passed / limit.seconds for limit in (OF_NAME, OF_BROWSER))
+    assert let <= bound + 1e-6
+
+
+def test_browsers_are_counted_apart() -> None:
+    attempts = Attempts(Seconds())
+    tries(attempts, from_many)
+    for tag in (b"one", b"two"):
+        of_this = [is_let_in_browser(attempts, tag, "203.0.113.9", "ada") for _ in range(20)]
+        assert of_this == [True] * OF_BROWSER.at_once + [False] * (20 - OF_BROWSER.at_once)
 
 
 def test_what_is_kept_names_nobody_and_is_bounded() -> None:

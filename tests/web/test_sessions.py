@@ -35,9 +35,9 @@ def cookies_of(response: Response) -> dict[str, tuple[str, set[str]]]:
 
 def test_on_https_cookies_are_bound_to_this_very_host() -> None:
     response = Response()
-    Cookies(https=True).sign_in(response, new_session_token(START, shared=False), 7)
+    Cookies(https=True).sign_in(response, new_session_token(START, shared=False), 7, "known")
     given = cookies_of(response)
-    assert set(given) == {"__Host-kinfold", "__Host-kinfold-name", "__Host-kinfold-form"}
+    assert set(given) == {"__Host-kinfold", "__Host-kinfold-name", "__Host-kinfold-form", "__Host-kinfold-browser"}
     for _, attributes in given.values():
         assert {"secure", "httponly", "path=/", "samesite=lax"} <= attributes
         assert not any(attribute.startswith("domain") for attribute in attributes)
@@ -45,9 +45,9 @@ def test_on_https_cookies_are_bound_to_this_very_host() -> None:
 
 def test_in_development_cookies_go_without_https_and_keep_all_else() -> None:
     response = Response()
-    Cookies(https=False).sign_in(response, new_session_token(START, shared=False), 7)
+    Cookies(https=False).sign_in(response, new_session_token(START, shared=False), 7, "known")
     given = cookies_of(response)
-    assert set(given) == {"kinfold", "kinfold-name", "kinfold-form"}
+    assert set(given) == {"kinfold", "kinfold-name", "kinfold-form", "kinfold-browser"}
     for _, attributes in given.values():
         assert {"httponly", "path=/", "samesite=lax"} <= attributes
         assert "secure" not in attributes
@@ -56,12 +56,14 @@ def test_in_development_cookies_go_without_https_and_keep_all_else() -> None:
 @pytest.mark.parametrize(("shared", "lasting"), [(True, False), (False, True)])
 def test_cookies_of_a_shared_device_end_with_the_browser(shared: bool, lasting: bool) -> None:
     response = Response()
-    Cookies(https=True).sign_in(response, new_session_token(START, shared=shared), 7)
+    Cookies(https=True).sign_in(response, new_session_token(START, shared=shared), 7, "known")
     given = cookies_of(response)
     for name in ("__Host-kinfold", "__Host-kinfold-name"):
         assert ("max-age=2592000" in given[name][1]) is lasting
         assert any(attribute.startswith("max-age") for attribute in given[name][1]) is lasting
     assert "max-age=0" in given["__Host-kinfold-form"][1]
+    assert ("max-age=15552000" in given["__Host-kinfold-browser"][1]) is lasting
+    assert ("max-age=0" in given["__Host-kinfold-browser"][1]) is not lasting
 
 
 def test_tokens_cannot_be_guessed_and_say_whether_the_device_is_shared() -> None:

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from groups import places
 from groups.errors import NotAllowed
 from groups.views import ActorCard
-from privacy.accounts import account, find_for_sign_in, personas_of
+from privacy.accounts import personas_of
 from privacy.unit_of_work import UnitOfWork
 from web.applications import Application, find_application
+from web.browsers import credentials_of
 from web.forms import Form
 from web.grants import CHALLENGE, Grant, grant_code, scopes_for
 from web.middleware import content_security_policy, form_target
@@ -135,8 +136,7 @@ async def offered(guest: Visitor, presence: Presence) -> list[ActorCard]:
 
 def has_password(uow: UnitOfWork, account_id: int) -> bool:
     """Tell whether somebody can be asked for a password."""
-    whose = account(uow, account_id)
-    found = None if whose is None else find_for_sign_in(uow, whose.name)
+    found = credentials_of(uow, account_id)
     return found is not None and found.password_hash is not None
 
 

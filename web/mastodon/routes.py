@@ -8,7 +8,6 @@ from starlette.routing import BaseRoute, Route
 
 from privacy.budgets import Buckets
 from privacy.errors import PublicError
-from web.attempts import Attempts
 from web.context import WebContext
 from web.errors import headers_of, status_of
 from web.mastodon import (
@@ -52,11 +51,11 @@ METHODS: tuple[Method, ...] = (
 
 def routes(context: WebContext) -> list[BaseRoute]:
     """Return the routes of the client API; whatever else is asked under `/api` is answered as JSON too."""
-    frame, attempts = Frame(context, Buckets()), Attempts()
+    frame = Frame(context, Buckets())
     return [
         *(Route(method.path, api(frame, method), methods=[method.verb]) for method in METHODS),
-        Route("/oauth/authorize", page(context, attempts, consent.ask), methods=["GET"]),
-        Route("/oauth/authorize", page(context, attempts, consent.decide), methods=["POST"]),
+        Route("/oauth/authorize", page(context, consent.ask), methods=["GET"]),
+        Route("/oauth/authorize", page(context, consent.decide), methods=["POST"]),
     ]
 
 
@@ -70,14 +69,14 @@ def api(frame: Frame, method: Method) -> Callable[[Request], Awaitable[Response]
 
 
 def page(
-    context: WebContext, attempts: Attempts, handler: Callable[[Visitor], Awaitable[Response]]
+    context: WebContext, handler: Callable[[Visitor], Awaitable[Response]]
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint of a page that is handed the visitor; a refusal is told on a page."""
 
     async def endpoint(request: Request) -> Response:
-        guest = stranger(request, context, attempts)
+        guest = stranger(request, context)
         try:
-            guest = await visitor(request, context, attempts)
+            guest = await visitor(request, context)
             return await handler(guest)
         except PublicError as error:
             heading, status = guest.say("This cannot be done"), status_of(error)

@@ -10,7 +10,6 @@ from starlette.types import Scope
 
 from activitypub.documents import wants_activity
 from privacy.errors import PublicError
-from web.attempts import Attempts
 from web.context import WebContext
 from web.errors import headers_of, status_of
 from web.visitors import Visitor, stranger, visitor
@@ -64,7 +63,6 @@ class Pages:
     def __init__(self, context: WebContext) -> None:
         """Stand on the web's context."""
         self._context = context
-        self._attempts = Attempts()
 
     def route(
         self, path: str, handler: Handler, *, needs: Needs = Needs.NAME, verb: str = "GET", strict: bool = False
@@ -76,7 +74,7 @@ class Pages:
             try:
                 if needs is Needs.NOBODY:
                     return await handler(asking)
-                asking = await visitor(request, self._context, self._attempts)
+                asking = await visitor(request, self._context)
                 if needs is not Needs.NOTHING and not asking.signed_in:
                     return asking.to_sign_in()
                 if needs is Needs.NAME and asking.me is None:
@@ -89,7 +87,7 @@ class Pages:
 
     def stranger(self, request: Request) -> Visitor:
         """Return whoever asks for something that no page answers."""
-        return stranger(request, self._context, self._attempts)
+        return stranger(request, self._context)
 
 
 def refusal(asking: Visitor, error: PublicError) -> Response:

@@ -7,10 +7,11 @@ from starlette.routing import BaseRoute
 
 from activitypub.actors import make_key_pair
 from groups.errors import Invalid, NotFound
-from privacy.accounts import Credentials, account, authenticate, change_password, find_for_sign_in, hash_password
+from privacy.accounts import Credentials, authenticate, change_password, hash_password
 from privacy.errors import NameTaken, SignInRefused
 from privacy.unit_of_work import UnitOfWork
 from web.attempts import TooManyTries
+from web.browsers import credentials_of, introduction
 from web.pages.asked import id_of, notice
 from web.pages.framing import Needs, Pages
 from web.pages.sign_in import begin_visit
@@ -128,23 +129,18 @@ async def set_password(asking: Visitor) -> Response:
     except Invalid as error:
         return _password_form(asking, found, {name: asking.say(text) for name, text in error.fields.items()})
     token = new_session_token(asking.now, shared=presence.visit.is_shared)
-    await context.database.write(begin_anew, presence.visit.account_id, hashed, token)
+    known_by = await context.database.write(begin_anew, presence.visit.account_id, hashed, token)
     asking.presence = None
     response = asking.go(f"{NAMES}?done=password")
-    asking.cookies.sign_in(response, token, None if presence.me is None else presence.me.id)
+    asking.cookies.sign_in(response, token, None if presence.me is None else presence.me.id, known_by)
     return response
 
 
-def credentials_of(uow: UnitOfWork, account_id: int) -> Credentials | None:
-    """Return what the password of an account is compared with."""
-    found = account(uow, account_id)
-    return None if found is None else find_for_sign_in(uow, found.name)
-
-
-def begin_anew(uow: UnitOfWork, account_id: int, password_hash: str, token: str) -> None:
-    """Change the password, end all that the old one led to, and open one new session."""
+def begin_anew(uow: UnitOfWork, account_id: int, password_hash: str, token: str) -> str | None:
+    """Change the password, end all that the old one led to, open one new session, and know its browser anew."""
     change_password(uow, account_id, password_hash, close_everything)
     open_session(uow, account_id, token)
+    return introduction(uow, account_id)
 
 
 def presence_of(asking: Visitor) -> Presence:
@@ -165,7 +161,7 @@ async def _is_locked(asking: Visitor) -> bool:
 async def _check(asking: Visitor, found: Credentials | None, password: str) -> None:
     """Compare a password with the account's. Raises SignInRefused, TooManyTries."""
     address = asking.request.client.host if asking.request.client else ""
-    asking.attempts.count(address, f"account {0 if found is None else found.account_id}")
+    asking.context.attempts.count(address, f"account {0 if found is None else found.account_id}")
     await asking.context.in_pool(authenticate, found, password)
 
 

@@ -9,7 +9,8 @@ from privacy.accounts import Credentials, authenticate, consume_sign_in_link, fi
 from privacy.errors import SignInRefused
 from privacy.unit_of_work import UnitOfWork
 from web.attempts import TooManyTries
-from web.middleware import CLEAR_BROWSER
+from web.browsers import introduction, recognise
+from web.middleware import CLEAR_BROWSER, CLEAR_VISIT
 from web.pages.framing import Needs, Pages
 from web.pages.home import registration_words
 from web.sessions import close_session, new_session_token, open_session
@@ -44,9 +45,7 @@ async def sign_in(asking: Visitor) -> Response:
     form = await asking.form()
     name, password = form.line("name")[:MAX_TYPED], form.secret("password")
     onward = safe_path(form.line("next"))
-    address = asking.request.client.host if asking.request.client else ""
     try:
-        asking.attempts.count(address, name)
         account_id = await _account_of(asking, name, password)
     except TooManyTries as error:
         response = _form(asking, onward, name, error.public, 429)
@@ -54,7 +53,6 @@ async def sign_in(asking: Visitor) -> Response:
         return response
     except SignInRefused as error:
         return _form(asking, onward, name, error.public, 422)
-    asking.attempts.forgive(address, name)
     return await begin_visit(asking, account_id, onward, shared=form.ticked("shared"))
 
 
@@ -85,14 +83,18 @@ async def ask_to_sign_out(asking: Visitor) -> Response:
 
 
 async def sign_out(asking: Visitor) -> Response:
-    """End the visit, and have the browser forget it (S-715)."""
+    """End the visit, and have the browser forget it (S-715); one's own stays known as one that signed in before."""
     await asking.form()
+    own = asking.presence is not None and not asking.presence.visit.is_shared
     if asking.presence is not None:
         await asking.context.database.write(close_session, asking.presence.visit.token)
         asking.presence = None
     response = asking.go("/signed-out")
-    asking.cookies.drop_all(response)
-    response.headers["Clear-Site-Data"] = CLEAR_BROWSER
+    if own:
+        asking.cookies.drop_visit(response)
+    else:
+        asking.cookies.drop_all(response)
+    response.headers["Clear-Site-Data"] = CLEAR_VISIT if own else CLEAR_BROWSER
     return response
 
 
@@ -107,23 +109,49 @@ async def begin_visit(
     """Sign the browser in under a new session, whatever it held before (S-805), and take it on."""
     before = None if asking.presence is None else asking.presence.visit.token
     token = new_session_token(asking.now, shared=shared)
-    await asking.context.database.write(change_session, account_id, token, before)
+    known_by = await asking.context.database.write(change_session, account_id, token, before)
     asking.presence = None
     response = asking.go(onward)
-    asking.cookies.sign_in(response, token, persona_id)
+    asking.cookies.sign_in(response, token, persona_id, known_by)
     return response
 
 
-def change_session(uow: UnitOfWork, account_id: int, token: str, before: str | None) -> None:
-    """Open a session, and close the one that the browser had."""
+def change_session(uow: UnitOfWork, account_id: int, token: str, before: str | None) -> str | None:
+    """Open a session, and close the one that the browser had; return by what the browser is known from now on."""
     if before is not None:
         close_session(uow, before)
     open_session(uow, account_id, token)
+    return introduction(uow, account_id)
 
 
 async def _account_of(asking: Visitor, name: str, password: str) -> int:
+    """Return the account that name and password open. Raises SignInRefused, TooManyTries."""
+    address = asking.request.client.host if asking.request.client else ""
+    try:
+        asking.context.attempts.count(address, name)
+    except TooManyTries as refusal:
+        return await _account_of_known(asking, name, password, refusal)
     found: Credentials | None = await asking.context.database.read(find_for_sign_in, name)
-    return await asking.context.in_pool(authenticate, found, password)
+    account_id = await asking.context.in_pool(authenticate, found, password)
+    asking.context.attempts.forgive(address, name)
+    return account_id
+
+
+async def _account_of_known(asking: Visitor, name: str, password: str, refusal: TooManyTries) -> int:
+    """Do the same in a browser that is known, when a stranger would be refused. Raises that refusal.
+
+    Whoever the browser is known for, the password is compared with something, and a wrong one is refused as it would be
+    without the cookie: what is answered, and how long it takes, does not tell whose browser this is.
+    """
+    cookie = asking.cookies.read(asking.request, asking.cookies.browser)
+    known = None if cookie is None else await asking.context.database.read(recognise, cookie, name)
+    if known is None:
+        raise refusal
+    try:
+        asking.context.attempts.count_of_browser(known.tag)
+        return await asking.context.in_pool(authenticate, known.credentials, password)
+    except (TooManyTries, SignInRefused):
+        raise refusal from None
 
 
 def _form(asking: Visitor, onward: str, name: str = "", fault: str = "", status: int = 200) -> Response:
