@@ -1,14 +1,15 @@
 """Whether the node lives, and whether it is ready: for load balancers and whoever looks after it.
 
 What does not answer within two seconds is told as not there: a database that hangs must not make this hang too. That
-writes are taken is tried by a small one, for reading goes on when a disk is full.
+writes are taken is tried by a small one, for reading goes on when a disk is full. Who asks while the ground is being
+asked waits for that same answer, so that however many ask, no more than one question waits for each part of it.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -81,39 +82,55 @@ def try_to_write(uow: UnitOfWork) -> bool:
     return True
 
 
-class WriteTrial:
-    """Tells whether the database takes writes: by one of its own, every few seconds or after any that was refused."""
+class Question(Generic[T]):
+    """What one part of the ground is asked: once at a time, for all who want to know."""
+
+    def __init__(self, ask: Callable[[], Awaitable[T]]) -> None:
+        self._ask = ask
+        self._asked: asyncio.Task[T | None] | None = None
+
+    async def answer(self) -> T | None:
+        """Return what the ground answers, or None when it has no answer or takes too long."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._put())
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await asyncio.shield(self._asked)
+        except TimeoutError:
+            return None
+
+    async def _put(self) -> T | None:
+        try:
+            return await self._ask()
+        except (DatabaseUnavailable, SQLAlchemyError):  # the latter: another schema, another user's tables
+            return None
+
+
+class Ground:
+    """What a node stands on, as it is asked for everybody who wants to know."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._good_until, self._refusals = 0.0, 0
+        self.keyring = Question(lambda: node.in_pool(node.vault.keyring.is_alive))
+        self.queues = Question(lambda: node.database.read(queues))
+        self._trial = Question(lambda: node.database.write(try_to_write))
 
-    async def succeeds(self) -> bool:
-        """Write, unless that was done a moment ago."""
+    async def takes_writes(self) -> bool:
+        """Write, unless that was done a few seconds ago and nothing was refused since."""
         refusals = self._node.database.refusals
         if monotonic_seconds() < self._good_until and refusals == self._refusals:
             return True
         self._refusals = refusals
-        done = await patiently(self._node.database.write(try_to_write))
+        done = await self._trial.answer()
         self._good_until = monotonic_seconds() + TRIED_FOR_SECONDS if done else 0.0
         return bool(done)
 
 
-async def patiently(asked: Awaitable[T]) -> T | None:
-    """Return an answer of the ground, or None when it has none or takes too long."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await asked
-    except (TimeoutError, DatabaseUnavailable, SQLAlchemyError):  # the last: another schema, another user's tables
-        return None
-
-
-async def readiness(node: Node, trial: WriteTrial) -> Readiness:
+async def readiness(node: Node, ground: Ground) -> Readiness:
     """Look at database, keyring and queues, at all of them at once."""
     now = node.clock()
-    alive, writes, found = await asyncio.gather(
-        patiently(node.in_pool(node.vault.keyring.is_alive)), trial.succeeds(), patiently(node.database.read(queues))
-    )
+    alive, writes, found = await asyncio.gather(ground.keyring.answer(), ground.takes_writes(), ground.queues.answer())
     keyring = bool(alive)
     if found is None:
         return Readiness(False, writes, keyring, {}, 0, None, False)
@@ -132,13 +149,13 @@ async def readiness(node: Node, trial: WriteTrial) -> Readiness:
 
 def routes(node: Node) -> list[BaseRoute]:
     """Return the two routes; they hold no names, no addresses and no numbers about people."""
-    trial = WriteTrial(node)
+    ground = Ground(node)
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"}, headers=NOT_KEPT)
 
     async def ready(_: Request) -> Response:
-        found = await readiness(node, trial)
+        found = await readiness(node, ground)
         told: dict[str, Any] = {"status": "ready" if found.ready else "not ready", **asdict(found)}
         if found.ready:
             return JSONResponse(told, headers=NOT_KEPT)

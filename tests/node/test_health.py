@@ -4,8 +4,10 @@ import asyncio
 import os
 import signal
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ import pytest
 from sqlalchemy import insert
 from starlette.applications import Starlette
 
-from node.health import LAG_ALARM, TRIED_AT, Readiness, WriteTrial, readiness, routes
+from node.database import POSTGRESQL_THREADS, ThreadedDatabase
+from node.deeds import Job, JobQueue
+from node.health import LAG_ALARM, TRIED_AT, Ground, Readiness, readiness, routes
 from node.wiring import Node
 from privacy import retention
 from privacy.models import ShredJob
@@ -37,7 +41,7 @@ on_sqlite = pytest.mark.parametrize("database_address", ["sqlite"], indirect=Tru
 
 
 async def look(node: Node) -> Readiness:
-    return await readiness(node, WriteTrial(node))
+    return await readiness(node, Ground(node))
 
 
 async def ask(node: Node, path: str) -> httpx.Response:
@@ -144,13 +148,62 @@ async def test_a_database_that_takes_no_writes_is_not_ready_though_it_can_be_rea
 
 
 async def test_who_asks_often_does_not_make_the_node_write_often(node: Node) -> None:
-    trial = WriteTrial(node)
-    assert await trial.succeeds()
+    ground = Ground(node)
+    assert await ground.takes_writes()
     node.database.write_now(retention.forget, TRIED_AT)
-    assert await trial.succeeds()
+    assert await ground.takes_writes()
     assert node.database.read_now(retention.recall, TRIED_AT) is None
-    assert await WriteTrial(node).succeeds()
+    assert await Ground(node).takes_writes()
     assert node.database.read_now(retention.recall, TRIED_AT) is not None
+
+
+class CountedDatabase(ThreadedDatabase):
+    """A database that counts what it is asked."""
+
+    asked = 0
+
+    async def _submit(self, jobs: JobQueue, job: Job) -> object:
+        self.asked += 1
+        return await super()._submit(jobs, job)
+
+
+@contextmanager
+def hanging(database: ThreadedDatabase) -> Iterator[None]:
+    """Keep every thread of a database busy with a deed that does not end."""
+    end, threads = threading.Event(), []
+    for ask in (database.write_now, database.read_now):
+        for _ in range(1 if database.is_sqlite else POSTGRESQL_THREADS):
+            begun = threading.Event()
+            threads.append(threading.Thread(target=ask, args=(wait_for, begun, end)))
+            threads[-1].start()
+            assert begun.wait(60)
+    try:
+        yield
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+
+
+def wait_for(_: UnitOfWork, begun: threading.Event, end: threading.Event) -> None:
+    begun.set()
+    end.wait()
+
+
+async def test_however_many_ask_while_the_database_hangs_it_is_asked_once(node: Node) -> None:
+    counted = CountedDatabase(node.database.url, node.vault, node.clock)
+    app = Starlette(routes=routes(replace(node, database=counted)))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="https://kin.example") as client:
+        with hanging(counted):
+            for _ in range(2):
+                answers = await asyncio.gather(*(client.get("/health/ready") for _ in range(40)))
+                assert {(answer.status_code, answer.json()["database"]) for answer in answers} == {(503, False)}
+            assert counted.asked == 2, "one question and one trial of writing"
+        answers = await asyncio.gather(*(client.get("/health/ready") for _ in range(40)))
+        assert {(answer.status_code, answer.json()["writes"]) for answer in answers} == {(200, True)}
+        assert counted.asked <= 4
+    counted.close()
 
 
 @on_postgresql
