@@ -1,4 +1,7 @@
-"""What only one process may do at a time on an SQLite node: serve it, and run its background loops.
+"""What only one process may do at a time on an SQLite database: serve it, and run its background loops.
+
+Whoever makes or changes its tables does neither meanwhile, and holds both locks. They lie beside the file, wherever it
+is and whatever name it is called by, so that nodes with other data directories are told apart from it too.
 
 The lock is the kernel's: it ends with the process that holds it, however that ends, so that no file is ever in the way
 of a node that lost its power.
@@ -13,6 +16,12 @@ from typing import Final
 
 SERVING: Final = "serve.lock"
 JOBS: Final = "jobs.lock"
+
+
+def lock_of(database: Path, name: str) -> Path:
+    """Return the file of a lock on an SQLite database."""
+    real = database.resolve()
+    return real.with_name(f"{real.name}.{name}")
 
 
 class HeldAlready(Exception):

@@ -102,7 +102,13 @@ class Settings:
     @property
     def on_sqlite(self) -> bool:
         """Whether the database is a file that one process serves."""
-        return is_sqlite(database_url(self.database_url.reveal()))
+        return self.sqlite_file is not None
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of the database; None where that is not SQLite."""
+        url = database_url(self.database_url.reveal())
+        return Path(url.database or "") if is_sqlite(url) else None
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:

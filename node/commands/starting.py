@@ -1,5 +1,6 @@
 """Making a node, and having it serve: init, serve, jobs, migrate."""
 
+import os
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from node.commands.founding import found
 from node.commands.running import Refused, has_tables, opened, read_settings
 from node.engines import database_url
 from node.keys import check_mark, make_keys, mark
-from node.locking import JOBS, SERVING, HeldAlready, held
+from node.locking import JOBS, SERVING, HeldAlready, held, lock_of
 from node.migrating import migrate, revision_of
 from node.reasons import sentence
 from node.settings import NODE_FILE, Settings, is_loopback
@@ -29,6 +30,7 @@ from privacy.unit_of_work import UnitOfWork
 from web.links import sign_in_link
 from web.registration import NewMember, register_member
 
+BOTH: Final = (SERVING, JOBS)
 DEFAULT_PORT: Final = 8000
 DEFAULT_HOST: Final = "127.0.0.1"
 WELCOME: Final = "welcome"
@@ -38,6 +40,8 @@ ONLY_ONE: Final = {
     JOBS: "another process runs the background loops already: end it first, or use serve --no-jobs beside kinfold jobs",
 }
 """Why a second process is refused, by the lock that the first one holds."""
+CHANGING: Final = "another process serves this node, runs its background loops or changes its tables: end it first"
+"""Why nothing is made or changed under another process."""
 WELCOME_ABOUT: Final = (
     "Say hello, try things out, ask how something works. What is written here is seen by the members of this group "
     "only, and ends after 90 days."
@@ -64,7 +68,7 @@ def init(
         raise Refused(sentence(error)) from error
     except KeyringRefused as error:
         raise Refused(str(error)) from error
-    with opened(environ, checked=False) as node:
+    with opened(environ, checked=False) as node, _alone(settings, *(() if _is_made(node) else BOTH), why=CHANGING):
         _bring_up(node)
         node.database.write_now(mark)
         keys = make_key_pair() if node.database.read_now(actor_by_uri, node.uris.instance_actor) is None else None
@@ -97,7 +101,7 @@ def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_
     _check_serving(settings, host, workers)
     try:
         with opened(environ, checked=False) as node, _alone(settings, SERVING, *(() if no_jobs else (JOBS,))):
-            _check_tables(node)
+            _check_tables(node, *((JOBS,) if no_jobs else ()))
             check_mark(node.database)
             _check_made(node)
             owner = node.database.read_now(owner_account, "owner") if with_link else None
@@ -130,7 +134,8 @@ def migrate_tables(environ: Mapping[str, str]) -> None:
         if has_tables(node):
             click.echo("The tables are as this version needs them.")
             return
-        migrate(database_url(node.settings.database_url.reveal()))
+        with _alone(node.settings, *BOTH, why=CHANGING):
+            migrate(database_url(node.settings.database_url.reveal()))
         click.echo("The tables were brought to this version.")
 
 
@@ -165,7 +170,20 @@ def _write_down(settings: Settings, title: str | None) -> None:
     path, known = settings.data_dir / NODE_FILE, _written(settings)
     written = {"domain": settings.domain, "title": title or known.get("title", settings.title)}
     if written != known:
-        path.write_text("".join(f"{name} = {_quoted(value)}\n" for name, value in written.items()), "utf-8")
+        _replace(path, "".join(f"{name} = {_quoted(value)}\n" for name, value in written.items()))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a whole file in the place of an older one, which stays as it is until then. Raises Refused."""
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise Refused(sentence(error)) from error
 
 
 def _quoted(text: str) -> str:
@@ -210,14 +228,16 @@ def _make_welcome_group(node: Node, owner: AccountView) -> None:
 
 
 @contextmanager
-def _alone(settings: Settings, *locks: str) -> Iterator[None]:
+def _alone(settings: Settings, *locks: str, why: str = "") -> Iterator[None]:
     """Be the only process that does something on an SQLite node; PostgreSQL has room for many. Raises Refused."""
+    file = settings.sqlite_file
+    paths = {} if file is None else {name: lock_of(file, name) for name in locks}
     with ExitStack() as stack:
-        for name in locks if settings.on_sqlite else ():
+        for name, path in paths.items():
             try:
-                stack.enter_context(held(settings.data_dir / name))
+                stack.enter_context(held(path))
             except HeldAlready as error:
-                raise Refused(ONLY_ONE[name]) from error
+                raise Refused(why or ONLY_ONE[name]) from error
         yield
 
 
@@ -236,12 +256,18 @@ def _swaps() -> bool:
     return len(Path("/proc/swaps").read_text("utf-8").splitlines()) > 1
 
 
-def _check_tables(node: Node) -> None:
+def _check_tables(node: Node, *locks: str) -> None:
+    """Bring the tables of an SQLite node to this version, under these locks too. Raises Refused for PostgreSQL."""
     if has_tables(node):
         return
     if not node.settings.on_sqlite:
         raise Refused("the database has older tables than this version needs: run kinfold migrate")
-    migrate(database_url(node.settings.database_url.reveal()))
+    with _alone(node.settings, *locks, why=CHANGING):
+        migrate(database_url(node.settings.database_url.reveal()))
+
+
+def _is_made(node: Node) -> bool:
+    return has_tables(node) and node.database.read_now(actor_by_uri, node.uris.instance_actor) is not None
 
 
 def _check_made(node: Node) -> None:

@@ -144,8 +144,10 @@ def test_directories_that_cannot_be_are_told_without_numbers(shell: Shell, tmp_p
 
 def test_what_was_not_foreseen_is_told_in_one_line_too(shell: Shell, tmp_path: Path) -> None:
     """A lock that is a directory: nobody thought of it, and the operator reads of it all the same."""
-    (shell.data / "jobs.lock").mkdir()
+    lock = shell.data / "kinfold.db.jobs.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
     try:
         assert "jobs.lock is a directory where a file should be" in shell.refused("jobs")
     finally:
-        (shell.data / "jobs.lock").rmdir()
+        lock.rmdir()
