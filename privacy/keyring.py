@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,13 +26,17 @@ NONCE_BYTES = 12
 SLOTS_A_SECOND_BITS: Final = 20
 """Slots are numbered from the second in which they are taken, shifted by so many bits: see `Keyring.take_slots`."""
 SCHEMA = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS bucket (id TEXT PRIMARY KEY, k BLOB NOT NULL, ends_at INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subject (id INTEGER PRIMARY KEY, k BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS object (slot INTEGER PRIMARY KEY AUTOINCREMENT, k BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS batch (last_slot INTEGER PRIMARY KEY, taken_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS misc (name TEXT PRIMARY KEY, k BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tomb (id_hash BLOB PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+COMMIT;
 """
+TABLES = frozenset({"bucket", "subject", "object", "batch", "misc", "tomb"})
+CAREFUL = ("journal_mode=TRUNCATE", "secure_delete=ON", "synchronous=FULL", "temp_store=MEMORY")
 K = TypeVar("K", int, str)
 CHUNK = 500
 """How many values one statement names: below SQLite's limit on variables everywhere."""
@@ -75,20 +79,37 @@ def create_root_key(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def has_keyring(directory: Path) -> bool:
+    """Tell whether there is a store in a directory; a file without a byte is none."""
+    path = directory / FILE
+    return path.exists() and path.stat().st_size > 0
+
+
 def create_keyring(directory: Path) -> None:
     """Make an empty store, in a directory that only its owner may enter; leaves one that is there alone."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if has_keyring(directory):
+        return
     (directory / FILE).touch(mode=0o600)
+    with closing(sqlite3.connect(directory / FILE, isolation_level=None, timeout=5)) as connection:
+        _be_careful(connection)
+        connection.executescript(SCHEMA)
+
+
+def _be_careful(connection: sqlite3.Connection) -> None:
+    for pragma in CAREFUL:
+        connection.execute(f"PRAGMA {pragma}")
 
 
 class Keyring:
     """Secrets by kind and name; what is destroyed here can never be opened again."""
 
     def __init__(self, directory: Path, root_key: bytes) -> None:
-        """Open the store that is in a directory. Nothing is made here: an empty store in its place would lose keys.
+        """Open the store that is in a directory. Nothing is made or written here: it may be another node's, and an
+        empty store in the place of one that is missing would lose keys.
 
-        Raises KeyringRefused when there is none, when others may enter, when it is damaged, or when its secrets are
-        under another root key, since everything would then look shredded.
+        Raises KeyringRefused when there is none, when others may enter, when it is empty or damaged, or when its
+        secrets are under another root key, since everything would then look shredded.
         """
         path = directory / FILE
         if not path.exists():
@@ -110,9 +131,10 @@ class Keyring:
             raise KeyringRefused(f"the keyring {path} cannot be used ({error}): put back an undamaged copy") from error
 
     def _prepare(self) -> None:
-        for pragma in ("journal_mode=TRUNCATE", "secure_delete=ON", "synchronous=FULL", "temp_store=MEMORY"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.executescript(SCHEMA)
+        _be_careful(self._connection)
+        there = {name for (name,) in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not there >= TABLES:
+            raise sqlite3.DatabaseError("it is empty, or not whole")
         self._check_root_key()
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from groups.places import local_groups
 from node.commands.founding import found
 from node.commands.running import Refused, has_tables, opened, read_settings
 from node.engines import database_url
-from node.keys import check_mark, make_keys, mark
+from node.keys import bind, make_keys
 from node.locking import JOBS, SERVING, HeldAlready, held, lock_of
 from node.migrating import migrate, revision_of
 from node.reasons import sentence
@@ -70,7 +70,7 @@ def init(
         raise Refused(str(error)) from error
     with opened(environ, checked=False) as node, _alone(settings, *(() if _is_made(node) else BOTH), why=CHANGING):
         _bring_up(node)
-        node.database.write_now(mark)
+        bind(node.database)
         keys = make_key_pair() if node.database.read_now(actor_by_uri, node.uris.instance_actor) is None else None
         if keys is not None:
             node.database.write_now(_check_domain, node.uris)
@@ -102,7 +102,7 @@ def serve(environ: Mapping[str, str], host: str, port: int, workers: int, *, no_
     try:
         with opened(environ, checked=False) as node, _alone(settings, SERVING, *(() if no_jobs else (JOBS,))):
             _check_tables(node, *((JOBS,) if no_jobs else ()))
-            check_mark(node.database)
+            bind(node.database)
             _check_made(node)
             owner = node.database.read_now(owner_account, "owner") if with_link else None
             if owner is not None:
@@ -122,6 +122,7 @@ def jobs(environ: Mapping[str, str]) -> None:
     from node.serving import run_jobs  # noqa: PLC0415 - heavy, and only for this command
 
     with opened(environ) as node, _alone(node.settings, JOBS):
+        bind(node.database)
         _check_made(node)
         run_jobs(node)
 

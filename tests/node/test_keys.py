@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from node.cli import kinfold
+from node.engines import database_url, writing_engine
 from tests.served import new_database
 
 DOMAIN = "kin.example"
@@ -110,6 +111,96 @@ def test_a_keyring_that_was_lost_is_asked_for_by_init_too(shell: Shell) -> None:
     assert not (shell.data / "keyring").exists()
     shutil.move(shell.data / "away", shell.data / "keyring")
     shell.done("init", "--domain", DOMAIN, "--no-link")
+
+
+def states(shell: Shell, statement: str) -> list[str]:
+    """Run a statement on what a node remembers of itself, beside the node; return what is there afterwards."""
+    engine = writing_engine(database_url(shell.database))
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+        names = [name for (name,) in connection.exec_driver_sql("SELECT name FROM node_states")]
+        connection.commit()
+    return names
+
+
+def unmark(shell: Shell) -> None:
+    """Let a database not know its keyring."""
+    assert "keyring" not in states(shell, "DELETE FROM node_states WHERE name = 'keyring'")
+
+
+def is_marked(shell: Shell) -> bool:
+    return "keyring" in states(shell, "SELECT 1")
+
+
+def other_node(tmp_path: Path) -> dict[str, str]:
+    """Make another node, and return the settings that name its keys."""
+    other = Shell(f"sqlite:///{tmp_path}/other/kinfold.db", tmp_path / "other")
+    other.done("init", "--domain", "other.example", "--no-link")
+    return {"KEYRING_URL": str(other.data / "keyring"), "ROOT_KEY_FILE": str(other.data / "secrets" / "root.key")}
+
+
+def test_a_keyring_of_no_bytes_is_not_filled_for_a_node_that_has_one(shell: Shell, tmp_path: Path) -> None:
+    keyring = shell.data / "keyring" / "keyring.db"
+    whole = keyring.read_bytes()
+    for marked in (True, False):
+        keyring.write_bytes(b"")
+        for command in (*COMMANDS, ("migrate",)):
+            assert "keyring" in shell.refused(*command)
+            assert keyring.read_bytes() == b""
+        keyring.write_bytes(whole)
+        assert "owner" in shell.done("account", "list")
+        if marked:
+            unmark(shell)
+
+
+def test_a_node_is_made_where_a_keyring_was_only_begun(fresh: Shell) -> None:
+    (fresh.data / "keyring").mkdir(parents=True)
+    (fresh.data / "keyring" / "keyring.db").touch(0o600)
+    fresh.done("init", "--domain", DOMAIN, "--no-link")
+    assert "owner" in fresh.done("account", "list")
+
+
+def test_nothing_is_written_to_the_keyring_of_another_node(shell: Shell, tmp_path: Path) -> None:
+    keys = other_node(tmp_path)
+    for marked in (True, False):
+        before = everything_below(tmp_path / "other")
+        for command in COMMANDS:
+            assert "not the one that this database was written with" in shell.refused(*command, **keys)
+        assert everything_below(tmp_path / "other") == before
+        assert is_marked(shell) is marked
+        if marked:
+            unmark(shell)
+
+
+def test_a_database_without_its_mark_is_not_bound_by_a_new_keyring(shell: Shell, tmp_path: Path) -> None:
+    unmark(shell)
+    elsewhere = tmp_path / "elsewhere"
+    for command in COMMANDS:
+        assert str(elsewhere) in shell.refused(*command, KEYRING_URL=str(elsewhere))
+    assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize("command", [("init", "--domain", DOMAIN, "--no-link"), ("serve", "--host", "192.0.2.1")])
+def test_a_database_without_its_mark_is_bound_by_the_keyring_that_opens_it(
+    shell: Shell, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    unmark(shell)
+    assert "owner" in shell.done("account", "list")
+    assert not is_marked(shell), "looking at it does not bind it"
+    if command[0] == "serve":
+        assert "cannot listen" in shell.refused(*command)
+    else:
+        shell.done(*command)
+    assert is_marked(shell)
+    assert "not the one" in shell.refused("account", "list", **other_node(tmp_path))
+
+
+def test_serving_a_database_that_holds_nothing_binds_it_first(shell: Shell, tmp_path: Path) -> None:
+    empty = Shell(f"sqlite:///{tmp_path}/empty.db", shell.data)
+    empty.done("migrate")
+    assert not is_marked(empty)
+    assert "run kinfold init" in empty.refused("serve")
+    assert is_marked(empty)
 
 
 def test_making_a_node_that_was_interrupted_goes_on(fresh: Shell) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from privacy.keyring import (
     create_root_key,
     read_root_key,
 )
+from privacy.vault import Vault
 from tests.clock import START
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -271,6 +273,30 @@ def test_a_damaged_store_is_told_in_a_sentence_and_left_as_it_is(tmp_path: Path,
     again = Keyring(tmp_path / "ring", bytes(32))
     assert again.count_slots() == SLOTS_OF_SEVERAL_PAGES
     again.close()
+
+
+@pytest.mark.parametrize("lost", [None, "misc", "object"])
+def test_a_store_without_its_tables_is_refused_and_not_filled(tmp_path: Path, lost: str | None) -> None:
+    """A copy that failed leaves a file of no bytes: that is no new store."""
+    new_keyring(tmp_path / "ring", bytes(32)).close()
+    path = tmp_path / "ring" / FILE
+    if lost is None:
+        path.write_bytes(b"")
+    else:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"DROP TABLE {lost}")
+    before = path.read_bytes()
+    with pytest.raises(KeyringRefused, match="put back an undamaged copy"):
+        Keyring(tmp_path / "ring", bytes(32))
+    assert path.read_bytes() == before
+
+
+def test_looking_a_keyed_hash_up_writes_nothing(keyring: Keyring, tmp_path: Path) -> None:
+    vault = Vault(keyring)
+    before = bytes_of(tmp_path / "keyring")
+    assert vault.known_mac("keyring", b"this") is None
+    assert bytes_of(tmp_path / "keyring") == before
+    assert vault.mac("keyring", b"this") == vault.known_mac("keyring", b"this")
 
 
 def test_a_full_disk_refuses_and_changes_nothing_and_is_got_over(keyring: Keyring) -> None:
