@@ -1,30 +1,36 @@
 """Lists of servers that others hold off, as they are passed around: read, checked line by line, and written (pure).
 
 Read are the CSV of Mastodon and of those who follow it, with or without `#` before the names of its columns, one
-domain on a line, and the JSON of GoToSocial (federation reference §8.2). What would hit a whole registry, this node or
-a partner is refused, each with its line.
+domain on a line, and the JSON of GoToSocial and Lemmy (federation reference §8.2). What would hit a whole registry,
+this node or a partner is refused, each with its line.
 """
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 import orjson
-from publicsuffixlist import PublicSuffixList
 
+from activitypub.domains import domain_in, is_address, why_not_held_off
 from activitypub.errors import MalformedActivity
-from activitypub.origins import canonical_host
 from activitypub.peers import domains_above, without_port
 
 MAX_BYTES: Final = 5 * 1_048_576
-MAX_LINES: Final = 100_000
+MAX_LINES: Final = 10_000
 MAX_COMMENT_CHARACTERS: Final = 500
 LEVELS: Final[Mapping[str, str]] = {"suspend": "suspend", "block": "suspend"}
 """What is taken over, by the word that lists have for it; where a list has no words, it means this."""
 HEADER: Final = ("#domain", "#severity", "#reject_media", "#reject_reports", "#public_comment", "#obfuscate")
+COLUMN: Final = re.compile(r"#?\s*[^\W\d][^.*@/:]*")
+"""What may be the name of a column; no domain that a server can have is, for that has a dot."""
+BRACKETED: Final = re.compile(r"\[[0-9a-f.]*:[0-9a-f:.]+\](?::[0-9]+)?\s*(?:[,\r\n]|$)", re.IGNORECASE)
+"""What begins a line with a bracket and is no JSON: an IP address."""
+Line = tuple[int, str, str]
+"""On which line something stands, the domain, and the severity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +70,11 @@ def read_blocklist(content: bytes, own: str, partners: Iterable[str] = ()) -> Bl
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedActivity("blocklist.text", public="The list is not UTF-8 text.") from error
-    rows = _json_rows(text) if text.lstrip().startswith(("[", "{")) else _csv_rows(text)
+    is_json = text.lstrip().startswith(("[", "{")) and not BRACKETED.match(text.lstrip())
+    refusals: list[Refusal] = []
+    rows = _json_rows(text) if is_json else _csv_rows(text, refusals)
     check = _checker(own, frozenset(partners))
     entries: dict[str, Entry] = {}
-    refusals: list[Refusal] = []
     for line, domain, severity in rows:
         level = LEVELS.get(severity.lower() or "suspend")
         try:
@@ -79,7 +86,7 @@ def read_blocklist(content: bytes, own: str, partners: Iterable[str] = ()) -> Bl
             refusals.append(Refusal(line, name, f'"{severity}" is not a level that this version takes over'))
         else:
             entries.setdefault(name, Entry(line, name, level))
-    return Blocklist(tuple(entries.values()), tuple(refusals))
+    return Blocklist(tuple(entries.values()), tuple(sorted(refusals, key=lambda refusal: refusal.line)))
 
 
 def write_blocklist(rules: Iterable[tuple[str, str]]) -> str:
@@ -98,77 +105,119 @@ def covering(host: str, domains: Mapping[str, Any]) -> str | None:
     return next((name for name in domains_above(without_port(host)) if name in domains), None)
 
 
-def _csv_rows(text: str) -> list[tuple[int, str, str]]:
-    """Return line, domain and severity of each row that says something; a header may name the columns, or not."""
-    lines = text.splitlines()
-    if len(lines) > MAX_LINES:
-        raise MalformedActivity("blocklist.lines", public=f"The list has more than {MAX_LINES} lines.")
-    rows, columns = [], ["domain"]
-    for number, row in enumerate(_rows(lines), 1):
+def _csv_rows(text: str, refusals: list[Refusal]) -> list[Line]:
+    """Return what each row says; a header may name the columns, or not. Adds the rows that cannot be read."""
+    rows: list[Line] = []
+    columns: list[str] | None = None
+    for line, row in _rows(text, refusals):
         cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        names = [cell.lower().removeprefix("#").strip() for cell in cells]
-        if "domain" in names:
-            columns = names
-            continue
-        if cells[0].startswith("#"):
-            continue
-        found = dict(zip(columns, cells, strict=False))
-        rows.append((number, found.get("domain", ""), found.get("severity", "")))
+        header = _header_in(cells, first=columns is None)
+        if header is not None:
+            columns = header
+        elif any(cells) and not cells[0].startswith("#"):
+            columns = columns or ["domain"]
+            found = dict(zip(columns, cells, strict=False))
+            rows.append((line, found.get("domain", ""), found.get("severity", "")))
     return rows
 
 
-def _rows(lines: Sequence[str]) -> Iterable[list[str]]:
-    """Read each line by itself, so that a quotation mark that is never closed spoils one line and not the list."""
-    for line in lines:
+def _header_in(cells: list[str], *, first: bool) -> list[str] | None:
+    """Return the names of the columns if a row is a header: the first that says something, or each with its `#`.
+
+    Anything else may be a comment of one word, and the row a domain with it.
+    """
+    named = [cell for cell in cells if cell]
+    names = [cell.lower().removeprefix("#").strip() for cell in cells]
+    marked = all(cell.startswith("#") for cell in named)
+    return names if "domain" in names and (first or marked) and all(map(COLUMN.fullmatch, named)) else None
+
+
+def _rows(text: str, refusals: list[Refusal]) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with the line on which it begins; a quoted cell may go on over several lines.
+
+    Behind a quotation mark that is not closed nobody knows what is a comment and what a domain, so the rest is left
+    out, and said to be. Raises MalformedActivity for too many lines.
+    """
+    lines = list(io.StringIO(text, newline="\n"))  # only here: what else breaks a line may stand in a comment
+    if len(lines) > MAX_LINES:
+        raise MalformedActivity("blocklist.lines", public=f"The list has more than {MAX_LINES} lines.")
+    source = iter(lines)
+    number = 1
+    for line in source:
+        if line.lstrip().startswith("#") and not _marks_columns(line):
+            number += 1
+            continue
+        reader = csv.reader(chain([line], source), strict=True)
         try:
-            yield next(csv.reader([line]), [])
+            row = next(reader, [])
         except csv.Error:
-            yield [line]
+            why = f"{_fault_of(line)}: nothing is taken over from here on ({len(lines) - number} more lines)"
+            refusals.append(Refusal(number, line.strip()[:MAX_COMMENT_CHARACTERS], why))
+            return
+        yield number, row
+        number += reader.line_num
 
 
-def _json_rows(text: str) -> list[tuple[int, str, str]]:
+def _marks_columns(line: str) -> bool:
+    """Tell whether a line that begins with `#` is a header and no comment, in which quotation marks mean nothing."""
+    return _header_in([cell.strip() for cell in line.replace('"', "").split(",")], first=False) is not None
+
+
+def _fault_of(line: str) -> str:
+    if '"' in line:
+        return "a quotation mark that begins here is never closed as it should be"
+    return "the line is broken within a cell"
+
+
+def _json_rows(text: str) -> list[Line]:
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise MalformedActivity("blocklist.json", public="The list begins like JSON and is not.") from error
-    if not isinstance(found, list) or len(found) > MAX_LINES:
+    entries = _blocked_in(found)
+    if entries is None:
         raise MalformedActivity("blocklist.json", public="The list is JSON of another form.")
-    rows = []
-    for number, entry in enumerate(found, 1):
-        name = entry.get("domain") if isinstance(entry, dict) else entry
-        severity = entry.get("severity", "") if isinstance(entry, dict) else ""
-        rows.append((number, name if isinstance(name, str) else "", severity if isinstance(severity, str) else ""))
-    return rows
+    if len(entries) > MAX_LINES:
+        raise MalformedActivity("blocklist.lines", public=f"The list has more than {MAX_LINES} entries.")
+    return [(number, *_entry_in(entry)) for number, entry in enumerate(entries, 1)]
+
+
+def _blocked_in(found: Any) -> list[Any] | None:
+    """Return the list of those held off: the document itself, or what Lemmy calls so beside those that it knows."""
+    if isinstance(found, dict):
+        found = found.get("federated_instances", found)
+    if isinstance(found, dict):
+        found = found.get("blocked", found.get("blocked_instances"))
+    return found if isinstance(found, list) else None
+
+
+def _entry_in(entry: Any) -> tuple[str, str]:
+    """Return the domain and severity of an entry: a name, an object with it, or one with such an `instance`."""
+    if not isinstance(entry, dict):
+        return (entry if isinstance(entry, str) else ""), ""
+    within = entry.get("instance")
+    name = (within if isinstance(within, dict) else entry).get("domain")
+    severity = entry.get("severity")
+    return (name if isinstance(name, str) else ""), (severity if isinstance(severity, str) else "")
 
 
 def _checker(own: str, partners: frozenset[str]) -> Callable[[str], str]:
     """Return what gives the canonical name of a domain that may be held off, and raises ValueError with the reason."""
-    own_name = without_port(own)
-    above_us = set(domains_above(own_name))
     above_partners = {name: partner for partner in partners for name in domains_above(without_port(partner))}
 
     def check(typed: str) -> str:
         if "*" in typed:
             raise ValueError("it is obfuscated: nobody can tell which domain is meant")
-        try:
-            name = canonical_host(typed.rstrip("."))
-        except MalformedActivity as error:
-            raise ValueError("it is not a domain") from error
-        bare = without_port(name)
-        if bare in above_us or name == own:
-            raise ValueError("it is this node itself, or lies above it")
-        if bare in above_partners:
-            raise ValueError(f"it would hold off {above_partners[bare]}, which is allowed by name")
-        if "." not in bare or (not bare.startswith("[") and _suffixes().is_public(bare)):
-            raise ValueError("it is a registry under which anybody may have a domain")
+        name = domain_in(typed)
+        if name is None:
+            raise ValueError("it is not a domain")
+        reason = why_not_held_off(name, own)
+        if reason is not None:
+            raise ValueError(reason)
+        if is_address(name):
+            raise ValueError("it is an IP address and not a domain")
+        if without_port(name) in above_partners:
+            raise ValueError(f"it would hold off {above_partners[without_port(name)]}, which is allowed by name")
         return name
 
     return check
-
-
-@cache
-def _suffixes() -> PublicSuffixList:
-    """Return the list of registries, read from the package once: nothing is asked of the network."""
-    return PublicSuffixList(only_icann=True)

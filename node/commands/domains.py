@@ -1,6 +1,5 @@
 """Other servers: which of them the node talks with."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -8,18 +7,15 @@ from typing import Final
 import click
 from sqlalchemy import select
 
-from activitypub.errors import MalformedActivity
+from activitypub.domains import domain_in, is_own, why_not_held_off
 from activitypub.models import Peer
-from activitypub.origins import canonical_host
-from activitypub.peers import LEVELS, set_level, without_port
+from activitypub.peers import CLOSED, LEVELS, set_level
 from node.commands.running import Refused, opened
 from node.commands.showing import as_json, tell_all
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PEERS = table_of(Peer)
 COLUMNS = ("domain", "level", "class", "failures")
-MAX_NAME_CHARACTERS: Final = 253
-NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 BESIDE_THE_DOMAIN: Final = re.compile(r"^\s*(?:https?:)?(?://)?(?:@?[^@/]*@)?|[/?#].*$|\s+$", re.IGNORECASE | re.DOTALL)
 """What of an address or a handle is not the domain."""
 
@@ -39,8 +35,11 @@ def set_one(environ: Mapping[str, str], name: str, level: str) -> None:
         raise Refused("limit comes with a later version: quarantine holds a server off altogether until you decide")
     with opened(environ) as node:
         canonical = checked_domain(name)
-        if is_same_server(canonical, node.uris.domain):
+        if is_own(canonical, node.uris.domain):
             raise Refused(f"{canonical} is this node itself: rules are for other servers")
+        reason = why_not_held_off(canonical, node.uris.domain)
+        if reason is not None and level in CLOSED:
+            raise Refused(f"{canonical} cannot be held off: {reason}")
         click.echo(f"{node.database.write_now(set_level, canonical, level)}: {level}")
 
 
@@ -62,28 +61,8 @@ def known_peers(uow: UnitOfWork) -> list[dict[str, object]]:
 
 def checked_domain(typed: str) -> str:
     """Return the one spelling of a domain or an IP address, with its port if it has one. Raises Refused."""
-    canonical = _domain_in(typed)
+    canonical = domain_in(typed)
     if canonical is not None:
         return canonical
-    meant = _domain_in(BESIDE_THE_DOMAIN.sub("", typed))
+    meant = domain_in(BESIDE_THE_DOMAIN.sub("", typed))
     raise Refused(f'"{typed}" is not a domain{"" if meant is None else f": write {meant}"}')
-
-
-def is_same_server(domain: str, own: str) -> bool:
-    """Tell whether a rule for a domain would be one for this node: a port of its own may make it another server."""
-    return domain in {own, without_port(own), f"{own}:443"}
-
-
-def _domain_in(text: str) -> str | None:
-    """Return the canonical form of what is a domain or an IP address, else None."""
-    try:
-        canonical = canonical_host(text)
-    except MalformedActivity:
-        return None
-    name = without_port(canonical)
-    if NUMBER.fullmatch(name.rpartition(".")[2]):  # what ends in a number is an address in four parts, or nothing
-        try:
-            ipaddress.IPv4Address(name)
-        except ValueError:
-            return None
-    return canonical if len(name) <= MAX_NAME_CHARACTERS else None

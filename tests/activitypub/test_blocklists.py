@@ -1,5 +1,8 @@
 """Lists of blocked servers: every form that is passed around, and nothing that would hit more than was meant."""
 
+import csv
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +22,22 @@ FORMS = {
     "no severity": "#domain,#severity\nbad.example,\nworse.example,\n",
     "gotosocial": '[{"domain":"bad.example","suspended_at":"2026-01-01T00:00:00Z"},{"domain":"worse.example"}]',
     "lemmy": '["bad.example","worse.example"]',
+    "lemmy, asked": '{"federated_instances":{"linked":[{"domain":"good.example"}],"allowed":[],'
+    '"blocked":[{"id":1,"domain":"bad.example","software":"lemmy"},{"id":2,"domain":"worse.example"}]}}',
+    "lemmy, exported": '{"display_name":"x","followed_communities":["https://good.example/c/x"],'
+    '"blocked_instances":["bad.example","worse.example"]}',
+    "lemmy, blocked by a person": '{"blocked_instances":[{"instance":{"id":1,"domain":"bad.example"}},'
+    '{"instance":{"domain":"worse.example"}}]}',
+    "comments with a quotation mark": '# don\'t,"\n#domain,"#severity"\nbad.example,suspend\n# a,"b\nworse.example,\n',
+    "a comment of that name": "#domain,#severity,#public_comment\nbad.example,suspend,domain\n"
+    "worse.example,suspend,good.example\n",
+    "no header, a comment of that name": "bad.example,domain\nworse.example,good.example\n",
+    "no header, marked": "bad.example,#domain\nworse.example,good.example\n",
+    "a comment of several lines": 'domain,severity,public_comment\nbad.example,suspend,"spam,\ngood.example\n'
+    'fine.example,suspend,\n"\nworse.example,suspend,"so ""they""\r\nsaid"\n',
+    "a comment with other breaks": "domain,public_comment\nbad.example,a\u2028good.example\x85f.example\x0cx.example\n"
+    "worse.example,\x1cx.example\n",
+    "two lists in one": "#domain\nbad.example\n#severity,#domain\nsuspend,worse.example\n",
     "spelled otherwise": "BAD.example\nworse.example.\n",
     "twice": "bad.example\nworse.example\nbad.example\n",
 }
@@ -45,7 +64,9 @@ def test_every_form_says_the_same(form: str) -> None:
         ("com", "registry"), ("co.uk", "registry"), ("example", "itself"), ("b*d.example", "obfuscated"),
         (OWN, "itself"), ("charity.example", "itself"), ("example.org", "allowed by name"),
         ("friends.example.org", "allowed by name"), ("https://bad.example/", "not a domain"),
-        ("bad example", "not a domain"),
+        ("bad example", "not a domain"), ("1.2.3", "not a domain"), ("0x7f.1", "not a domain"),
+        ("256.1.1.1", "not a domain"), ("bad.example..", "not a domain"), ("domain", "registry"),
+        ("203.0.113.7", "IP address"), ("[::1]", "IP address"), ("[2001:db8::1]:8443", "IP address"),
         ("bad.example,silence", "not a level"), ("bad.example,noop", "not a level"),
     ],
 )  # fmt: skip
@@ -63,11 +84,95 @@ def test_what_lies_beside_us_and_our_partners_may_be_held_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe", b'{"a": 1}', b"[1, 2", b"x" * (5 * 1_048_576 + 1), b"a.example\n" * 100_001], ids=len
+    "content",
+    [
+        b"\xff\xfe",
+        b'{"a": 1}',
+        b"[1, 2",
+        b"x" * (5 * 1_048_576 + 1),
+        b"a.example\n" * 10_001,
+        b"[" + b'"a.example",' * 10_000 + b'"b.example"]',
+        b'{"blocked": {}}',
+        b'{"linked": ["a.example"]}',
+    ],
+    ids=len,
 )
 def test_what_is_no_list_is_refused_whole(content: bytes) -> None:
     with pytest.raises(MalformedActivity):
         read_blocklist(content, OWN)
+
+
+@pytest.mark.parametrize(
+    ("cut", "fault"),
+    [
+        ('bad.example,suspend,"never closed', "quotation mark"),
+        ('bad.example,suspend,"he said "so"', "quotation mark"),
+        ('"bad.example,suspend', "quotation mark"),
+        ("bad.example,suspend,broken\rhere.example", "broken within a cell"),
+    ],
+)
+def test_behind_a_cell_that_never_ends_nothing_is_taken_and_that_is_said(cut: str, fault: str) -> None:
+    """What comes next may be a comment or a domain: nobody knows."""
+    found = read(
+        f"domain,severity,public_comment\nfirst.example,suspend,\n{cut}\nnext.example,suspend,\nlast.example,,\n"
+    )
+    assert [entry.domain for entry in found.entries] == ["first.example"]
+    (refusal,) = found.refusals
+    assert (refusal.line, refusal.text) == (3, cut)
+    assert fault in refusal.why
+    assert "2 more lines" in refusal.why
+
+
+def test_a_cell_beyond_all_measure_never_ends_either() -> None:
+    long = "\n".join(["fine.example,suspend,"] * 9_000)
+    found = read(f'bad.example\nother.example,"{long}"\nlast.example\n')
+    assert [entry.domain for entry in found.entries] == ["bad.example"]
+    assert [refusal.line for refusal in found.refusals] == [2]
+
+
+def test_an_ip_address_that_begins_a_list_is_no_json() -> None:
+    found = read("[::1]\nbad.example\n")
+    assert ([entry.domain for entry in found.entries], [one.line for one in found.refusals]) == (["bad.example"], [1])
+
+
+def test_what_is_refused_within_json_is_told_by_its_place() -> None:
+    found = read(
+        '{"blocked":[{"domain":"bad.example"},{"domain":"com"},{"software":"x"},7,{"instance":{"domain":"*.x"}}]}'
+    )
+    assert [entry.domain for entry in found.entries] == ["bad.example"]
+    assert [refusal.line for refusal in found.refusals] == [2, 3, 4, 5]
+
+
+WORDS = st.one_of(
+    st.sampled_from(
+        ["domain", "#domain", "severity", "#severity", "good.example", "suspend", "silence", '"', '""', "#"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('",\n\r\u2028\x85#.'), max_size=20),
+)
+COMMENT = st.lists(WORDS, max_size=4).map("".join) | st.lists(WORDS, max_size=3).map("\n".join)
+NAMES = st.from_regex(r"[a-z][a-z0-9]{2,8}\.example", fullmatch=True)
+
+
+@given(
+    st.lists(st.tuples(NAMES, st.lists(COMMENT, min_size=1, max_size=3)), max_size=8),
+    st.sampled_from(["", "domain,severity,comment", "#domain,#severity,#reject_media,#public_comment"]),
+    st.sampled_from(["\r\n", "\n"]),
+    st.booleans(),
+)
+def test_whatever_is_said_of_a_domain_only_domains_are_held_off(
+    rows: list[tuple[str, list[str]]], header: str, ending: str, all_quoted: bool
+) -> None:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator=ending, quoting=csv.QUOTE_ALL if all_quoted else csv.QUOTE_MINIMAL)
+    if header:
+        writer.writerow(header.split(","))
+    for name, comments in rows:
+        writer.writerow([name, *(["suspend", *comments] if header else comments)])
+    found = read(out.getvalue())
+    names = {name for name, _ in rows}
+    assert {entry.domain for entry in found.entries} <= names
+    if all_quoted or ending == "\r\n":  # else that writer leaves a lone carriage return without quotation marks
+        assert ({entry.domain for entry in found.entries}, found.refusals) == (names, ())
 
 
 @given(st.text(max_size=400))

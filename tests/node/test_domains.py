@@ -29,7 +29,7 @@ def levels(shell: Shell) -> dict[str, str]:
         ("203.0.113.7", "203.0.113.7"),
         ("[2001:DB8:0::1]", "[2001:db8::1]"),
         ("127.0.0.1:8001", "127.0.0.1:8001"),
-        ("su", "su"),
+        ("far.example:443", "far.example"),
     ],
 )
 def test_a_server_has_one_name_and_one_rule(shell: Shell, typed: str, known: str) -> None:
@@ -67,6 +67,17 @@ def test_the_node_itself_has_no_rule(shell: Shell, level: str) -> None:
         assert "this node itself" in shell.refused("domain", "set", own, "--level", level)
     assert levels(shell) == before
     assert shell.do("domain", "set", "127.0.0.2:8000", "--level", level), "another one is another one"
+
+
+def test_nobody_holds_off_a_registry_or_what_the_node_lies_in(shell: Shell) -> None:
+    own, before = {"DOMAIN": "circle.charity.org.uk", "DEVELOPMENT": ""}, levels(shell)
+    for name in ("com", "co.uk", "org.uk", "uk", "su", "charity.org.uk", "CHARITY.org.uk.", "charity.org.uk:443"):
+        for level in ("suspend", "quarantine"):
+            assert "cannot be held off" in shell.refused("domain", "set", name, "--level", level, **own)
+    assert levels(shell) == before
+    assert shell.do("domain", "set", "charity.org.uk", "--level", "allow", **own), "it may be trusted"
+    assert shell.do("domain", "set", "other.charity.org.uk", "--level", "suspend", **own)
+    assert shell.do("domain", "set", "hosted.github.io", "--level", "suspend", **own)
 
 
 def test_the_node_itself_is_known_by_every_spelling(shell: Shell) -> None:
