@@ -125,12 +125,10 @@ def _inbox(context: FederationContext, owner: ActorKind | Literal["instance"] | 
 
     async def post_inbox(request: Request) -> Response:
         body = await _read_body(request)
-        delivered_to = None
         if owner is not None:
-            token = request.path_params.get("token", "")
-            delivered_to = await context.database.read(inbox_owner, context, owner, token)
+            await context.database.read(check_inbox, context, owner, request.path_params.get("token", ""))
         try:
-            await receive(context, signed_request(context, request, body), delivered_to)
+            await receive(context, signed_request(context, request, body))
         except Gone as error:
             raise BadSignature(str(error)) from error
         return Response(status_code=ACCEPTED)
@@ -138,8 +136,10 @@ def _inbox(context: FederationContext, owner: ActorKind | Literal["instance"] | 
     return post_inbox
 
 
-def inbox_owner(uow: UnitOfWork, context: FederationContext, owner: ActorKind | Literal["instance"], token: str) -> int:
-    """Return whose inbox it is. Raises Refused (404) for nobody, and for a group that nothing enters or leaves."""
+def check_inbox(
+    uow: UnitOfWork, context: FederationContext, owner: ActorKind | Literal["instance"], token: str
+) -> None:
+    """Raise Refused (404) for an inbox that is nobody's, and for that of a group that nothing enters or leaves."""
     if owner == "instance":
         actor = actor_by_uri(uow, context.uris.instance_actor)
     else:
@@ -148,7 +148,6 @@ def inbox_owner(uow: UnitOfWork, context: FederationContext, owner: ActorKind | 
         raise Refused(NOT_FOUND, "inbox")
     if owner == "group" and not context.publications.is_findable(uow, actor):
         raise Refused(NOT_FOUND, "inbox")
-    return actor.id
 
 
 async def _read_body(request: Request) -> bytes:

@@ -54,7 +54,6 @@ class Item:
     id_hash: bytes
     body: bytes | None
     signer_id: int
-    delivered_to: int | None
     received_at: datetime
     attempts: int
 
@@ -146,7 +145,6 @@ async def work(context: FederationContext, ready: Ready, lease: int) -> None:
     for _ in range(MAX_WISHES):
         arrival = Arrival(
             sender=ready.sender,
-            delivered_to=ready.item.delivered_to,
             received_at=ready.item.received_at,
             fetched=dict(documents.fetched),
             unavailable=frozenset(documents.unavailable),

@@ -86,11 +86,11 @@ class Letter:
 # ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def receive(context: FederationContext, request: SignedRequest, delivered_to: int | None = None) -> None:
+async def receive(context: FederationContext, request: SignedRequest) -> None:
     """Take an activity in: when this returns it is verified and stored, or was known, or means nothing here.
 
-    `delivered_to` is the local actor in whose personal inbox it arrived. Raises TooLarge, MalformedActivity,
-    BadSignature, ForeignOrigin, Blocked and Unreachable (the signer's server does not answer: try again later).
+    In whose inbox it arrived is not kept. Raises TooLarge, MalformedActivity, BadSignature, ForeignOrigin, Blocked and
+    Unreachable (the signer's server does not answer: try again later).
     """
     now = context.clock()
     await context.peers.keep_current(context.database, now)
@@ -102,7 +102,7 @@ async def receive(context: FederationContext, request: SignedRequest, delivered_
     row = letter.row
     if row is None:
         row = await context.in_pool(sealed_row, context, letter.activity, request.body, now)
-    stored = {**row, "signer_id": signer_id, "delivered_to": delivered_to}
+    stored = {**row, "signer_id": signer_id}
     await context.storings.ask(functools.partial(_store, context), stored)
 
 

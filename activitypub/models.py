@@ -109,8 +109,6 @@ class InboxItem(Record, Due):
     """The activity, sealed under the queue secret of the day in `received_at`; null once processed."""
     signer_id: Mapped[int]
     """The actor whose key signed the request."""
-    delivered_to: Mapped[int | None]
-    """The local actor in whose personal inbox it arrived."""
     received_at: Mapped[datetime]
     outcome: Mapped[str | None]
     """Null while waiting; `done`, `refused` or `dead` after that."""
@@ -128,7 +126,7 @@ class OutboxItem(Record):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """A snowflake above those of its ordering key that were there before: what was put in first is sent first."""
-    actor_id: Mapped[int]
+    actor_id: Mapped[int] = mapped_column(index=True)
     """The local actor that signs."""
     kind: Mapped[str]
     """The activity's type, which decides how long to try."""

@@ -33,7 +33,6 @@ class Arrival:
 
     sender: ActorView
     """The activity's actor, whose key signed it or whose origin it was fetched from."""
-    delivered_to: int | None
     received_at: datetime
     fetched: Mapping[str, Any]
     """By URI, what was fetched at a handler's wish, as `InboxRoutes.prepare_fetched` made it."""

@@ -1,27 +1,38 @@
-"""How a persona ends: its posts first, a batch at a time, then its places, then its name (product decision 18).
+"""How a persona ends: it falls silent, then its posts end, then its name and places, then whatever else names it.
 
-Other servers are told by a Delete of each post that they got, and at the end by one of the actor. Its signing keys live
-on until those are through; its subject secret is destroyed with the first step of `privacy.retention` after this.
+Each step is a transaction of bounded size, and what is done is read off the rows themselves: whoever was interrupted
+goes on where they stopped. Other servers are told by a Delete of each post that they got, and one of the actor. Its
+signing keys live on until those are through (product decision 18); its subject secret is destroyed with the first step
+of `privacy.retention` after its name has gone.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Select,
     String,
+    Table,
+    and_,
     bindparam,
     cast,
     delete,
+    exists,
     false,
     func,
     null,
     or_,
     select,
+    tuple_,
+    type_coerce,
     union,
     update,
 )
 
 from activitypub import actors
-from activitypub.models import Delivery, InboxItem, LedgerEntry, OutboxItem
+from activitypub.models import Delivery, LedgerEntry, OutboxItem
+from activitypub.ports import ActorView
 from activitypub.queueing import Outgoing, enqueue
 from activitypub.uris import Uris
 from groups import translation
@@ -32,24 +43,69 @@ from groups.people import ACTORS
 from groups.places import GROUPS, MEMBERSHIPS
 from groups.publications import GroupPublications
 from groups.showing import MENTIONS, POSTS, REACTIONS
-from privacy import personas
-from privacy.records import new_id
+from privacy import holding, personas
+from privacy.clock import first_moment_of
+from privacy.records import MAX_ID, new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
 BOOKMARKS, NOTIFICATIONS = table_of(Bookmark), table_of(Notification)
 FOLLOWS, INVITATIONS, LEDGER = table_of(PersonFollow), table_of(Invitation), table_of(LedgerEntry)
-INBOX, OUTBOX, DELIVERIES = table_of(InboxItem), table_of(OutboxItem), table_of(Delivery)
-LAST_POSTS = 100
+OUTBOX, DELIVERIES = table_of(OutboxItem), table_of(Delivery)
+MILLISECONDS_OF_A_DAY = 86_400_000
 
 
-def end_posts_of(uow: UnitOfWork, uris: Uris, persona_id: int, limit: int) -> int:
-    """End at most so many posts of a persona and return how many that were; call it until nothing is left."""
-    mine = select(POSTS).where(POSTS.c.author_id == persona_id, POSTS.c.state.in_(("live", "held")))
+def end_some(uow: UnitOfWork, uris: Uris, persona_id: int, limit: int) -> bool:
+    """Do the next step of ending a persona, on at most so many rows; false when nothing is left. Raises NotFound."""
+    # Whoever is in the middle of something that it does is waited for; nobody begins anything after the first step.
+    state = holding.lock(uow, [persona_id]).get(persona_id)
+    actor = actors.actor_by_id(uow, persona_id)
+    if state is None or actor is None:
+        raise NotFound(f"persona {persona_id}")
+    if state != holding.RETIRED:
+        personas.retire_persona(uow, persona_id)
+        return True
+    if _end_posts(uow, uris, actor, limit):
+        return True
+    if actor.state != "gone":
+        _end_name(uow, uris, actor)
+        return True
+    return _forget_traces(uow, persona_id, limit)
+
+
+def untie_letters(uow: UnitOfWork, actor_id: int, limit: int) -> int:
+    """Take out of what somebody who is gone still has to send whatever tells in which groups that was, and the hour.
+
+    Return how many letters that were, at most `limit`. What carries words goes with them; until then the Delete of a
+    post keeps its turn behind them.
+    """
+    worded = OUTBOX.alias("worded")
+    overtakes = exists().where(worded.c.object_id == OUTBOX.c.object_id, worded.c.slot.is_not(None))
+    hour = type_coerce(OUTBOX.c.created_at, BigInteger) % MILLISECONDS_OF_A_DAY
+    tied = (OUTBOX.c.actor_id == actor_id, OUTBOX.c.slot.is_(None), or_(OUTBOX.c.group_id != 0, hour != 0), ~overtakes)
+    columns = (OUTBOX.c.id, OUTBOX.c.ordering_key, OUTBOX.c.created_at)
+    rows = uow.connection.execute(select(*columns).where(*tied).order_by(OUTBOX.c.id).limit(limit)).fetchall()
+    if not rows:
+        return 0
+    values = [
+        {"item": row.id, "key": _untied(uow, actor_id, row.ordering_key), "day": first_moment_of(row.created_at)}
+        for row in rows
+    ]
+    at: dict[str, Any] = {"ordering_key": bindparam("key"), "created_at": bindparam("day")}
+    uow.connection.execute(update(DELIVERIES).where(DELIVERIES.c.outbox_id == bindparam("item")).values(at), values)
+    uow.connection.execute(update(OUTBOX).where(OUTBOX.c.id == bindparam("item")).values({**at, "group_id": 0}), values)
+    return len(rows)
+
+
+def _untied(uow: UnitOfWork, actor_id: int, key: int) -> int:
+    """Return a key that keeps the same letters in order, and leads to no thread and no group."""
+    return int.from_bytes(uow.vault.mac("untied", b"%d/%d" % (actor_id, key))[:8], "big") & MAX_ID or 1
+
+
+def _end_posts(uow: UnitOfWork, uris: Uris, author: ActorView, limit: int) -> int:
+    mine = select(POSTS).where(POSTS.c.author_id == author.id, POSTS.c.state.in_(("live", "held")))
     rows = uow.connection.execute(mine.order_by(POSTS.c.id).limit(limit)).fetchall()
     if not rows:
         return 0
-    author = actors.actor_by_id(uow, persona_id)
-    assert author is not None
     hide(uow, rows)
     groups = groups_of(uow, sorted({row.group_id for row in rows}))
     for row in rows:
@@ -58,51 +114,50 @@ def end_posts_of(uow: UnitOfWork, uris: Uris, persona_id: int, limit: int) -> in
     return len(rows)
 
 
-def end_persona(uow: UnitOfWork, uris: Uris, persona_id: int) -> None:
-    """End a persona whose posts have ended: every place, every trace of what it did, its name. Raises NotFound."""
-    actor = actors.actor_by_id(uow, persona_id)
-    if actor is None or not actor.local or actor.kind != "Person":
-        raise NotFound(f"persona {persona_id}")
-    if actor.state == "gone":
-        return  # an erasure that was interrupted comes by again: every server was told
+def _end_name(uow: UnitOfWork, uris: Uris, actor: ActorView) -> None:
+    """Tell every server that knows the persona, leave its places, and take its name from it: all or nothing."""
     was_findable = GroupPublications(uris).is_findable(uow, actor)
-    _tell_of_end(uow, uris, persona_id, actor.uri)
+    _tell_of_end(uow, uris, actor.id, actor.uri)
+    uow.connection.execute(delete(MEMBERSHIPS).where(_places_of(uow, actor.id)))
+    actors.retire_actor(uow, actor.id, was_findable=was_findable)
+
+
+def _places_of(uow: UnitOfWork, persona_id: int) -> ColumnElement[bool]:
     # A ban keeps out whoever has this name among theirs. Where nobody has it any more, it keeps out nobody.
     kept = MEMBERSHIPS.c.state == "banned" if personas.is_somebody_s(uow, persona_id) else false()
-    uow.connection.execute(delete(MEMBERSHIPS).where(MEMBERSHIPS.c.actor_id == persona_id, ~kept))
-    # Nothing can be posted from here on; what was, since the last batch, ends in this very transaction.
-    while end_posts_of(uow, uris, persona_id, LAST_POSTS):
-        continue
+    return and_(MEMBERSHIPS.c.actor_id == persona_id, ~kept)
+
+
+def _forget_traces(uow: UnitOfWork, persona_id: int, limit: int) -> bool:
+    """Delete the next rows that name a persona, of one table; false when there are none in any."""
+    answers = select(POSTS.c.id).where(POSTS.c.parent_author_id == persona_id).limit(limit)
+    forgotten = update(POSTS).where(POSTS.c.id.in_(answers)).values(parent_author_id=None)
+    if uow.connection.execute(forgotten).rowcount:
+        return True
     for table, condition in (
+        (MEMBERSHIPS, _places_of(uow, persona_id)),
         (REACTIONS, REACTIONS.c.actor_id == persona_id),
         (MENTIONS, MENTIONS.c.actor_id == persona_id),
         (BOOKMARKS, BOOKMARKS.c.actor_id == persona_id),
-        (NOTIFICATIONS, or_(NOTIFICATIONS.c.persona_id == persona_id, NOTIFICATIONS.c.actor_id == persona_id)),
-        (FOLLOWS, or_(FOLLOWS.c.follower_id == persona_id, FOLLOWS.c.target_id == persona_id)),
+        (NOTIFICATIONS, NOTIFICATIONS.c.persona_id == persona_id),
+        (NOTIFICATIONS, NOTIFICATIONS.c.actor_id == persona_id),
+        (FOLLOWS, FOLLOWS.c.follower_id == persona_id),
+        (FOLLOWS, FOLLOWS.c.target_id == persona_id),
         (INVITATIONS, INVITATIONS.c.made_by == persona_id),
+        # Its other posts go with their keys (`groups.endings.clean`).
+        (POSTS, and_(POSTS.c.author_id == persona_id, POSTS.c.state == "shredded")),
     ):
-        uow.connection.execute(delete(table).where(condition))
-    _forget_where_it_was(uow, persona_id)
-    personas.retire_persona(uow, persona_id)
-    actors.retire_actor(uow, persona_id, was_findable=was_findable)
+        if _delete_some(uow, table, condition, limit):
+            return True
+    return False
 
 
-def _forget_where_it_was(uow: UnitOfWork, persona_id: int) -> None:
-    """Take a persona out of the rows that would tell in which groups it was; its other posts go with their keys."""
-    written = select(POSTS.c.id).where(POSTS.c.author_id == persona_id)
-    answers = (POSTS.c.parent_id.in_(written), POSTS.c.parent_author_id == persona_id)
-    uow.connection.execute(update(POSTS).where(*answers).values(parent_author_id=None))
-    uow.connection.execute(delete(POSTS).where(POSTS.c.author_id == persona_id, POSTS.c.state == "shredded"))
-    uow.connection.execute(update(INBOX).where(INBOX.c.delivered_to == persona_id).values(delivered_to=None))
-    # What carries words is bound to its group, and goes with them; the rest waits for its server, nameless.
-    wordless = (OUTBOX.c.actor_id == persona_id, OUTBOX.c.slot.is_(None))
-    uow.connection.execute(update(OUTBOX).where(*wordless).values(group_id=0))
-    for key in uow.connection.execute(select(OUTBOX.c.ordering_key).where(*wordless).distinct()).scalars().all():
-        same = (*wordless, OUTBOX.c.ordering_key == key)
-        told = DELIVERIES.c.outbox_id.in_(select(OUTBOX.c.id).where(*same))
-        other = new_id()
-        uow.connection.execute(update(DELIVERIES).where(told).values(ordering_key=other))
-        uow.connection.execute(update(OUTBOX).where(*same).values(ordering_key=other))
+def _delete_some(uow: UnitOfWork, table: Table, condition: ColumnElement[bool], limit: int) -> int:
+    keys = list(table.primary_key.columns)
+    some: Any = select(*keys).where(condition).limit(limit)
+    chosen = keys[0].in_(some) if len(keys) == 1 else tuple_(*keys).in_(some)
+    count: int = uow.connection.execute(delete(table).where(chosen)).rowcount
+    return count
 
 
 def _tell_of_end(uow: UnitOfWork, uris: Uris, persona_id: int, uri: str) -> None:

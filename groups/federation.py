@@ -19,7 +19,7 @@ from groups.distribution import send_from
 from groups.endings import KIND, clean, groups_of, hide, remember_undone, tell_of_end, was_undone
 from groups.founding import adopt_remote_group
 from groups.models import PersonFollow
-from groups.people import ACTORS
+from groups.people import ACTORS, still_here
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
 from groups.policy import Act, may
 from groups.reactions import forget_reaction, store_reaction
@@ -223,6 +223,8 @@ def _prepared_update(uris: Uris, activity: activities.Update) -> Any:
 
 
 def _follow_person(uow: UnitOfWork, uris: Uris, sender: ActorView, target: ActorView, follow_uri: str) -> None:
+    if not still_here(uow, [target.id]):
+        return
     dialect = postgresql if uow.dialect == "postgresql" else sqlite
     values = {
         "follower_id": sender.id,

@@ -9,7 +9,7 @@ from activitypub import actors
 from activitypub.uris import Uris
 from groups.content import MAX_NAME_CHARACTERS, one_line, plain_to_html
 from groups.errors import Conflict, Invalid
-from groups.people import ACTORS, MAX_SUMMARY_CHARACTERS
+from groups.people import ACTORS, MAX_SUMMARY_CHARACTERS, hold_actor
 from groups.places import GROUPS, MEMBERSHIPS, group_views, standing_of
 from groups.policy import Act, may
 from groups.showing import POSTS
@@ -103,7 +103,8 @@ def found_group(uow: UnitOfWork, uris: Uris, new: NewGroup, keys: actors.KeyPair
 
 
 def make_owner(uow: UnitOfWork, group_id: int, actor_id: int) -> None:
-    """Give a new group its first owner."""
+    """Give a new group its first owner. Raises NotAllowed."""
+    hold_actor(uow, actor_id)
     uow.connection.execute(
         insert(MEMBERSHIPS).values(
             id=new_id(), group_id=group_id, actor_id=actor_id, role="owner", state="active", exclusive=False,

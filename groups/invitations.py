@@ -11,6 +11,7 @@ from activitypub.uris import Uris
 from groups.errors import Invalid, NotAllowed, NotFound
 from groups.membership import request_to_join
 from groups.models import Invitation
+from groups.people import hold_actor
 from groups.places import GROUPS, group_views, standing_of
 from groups.policy import Act, may
 from groups.views import GroupView, InvitationView, MembershipView
@@ -31,6 +32,7 @@ def invite(uow: UnitOfWork, by: int | None, group_id: int, uses: int, life: time
     Raises NotFound, NotAllowed, Invalid.
     """
     if by is not None:
+        hold_actor(uow, by)
         may(Act.INVITE, standing_of(uow, group_id, by)).or_raise()
     if uow.connection.execute(select(GROUPS.c.state).where(GROUPS.c.id == group_id)).scalar() == "sealed":
         raise NotAllowed(f"group {group_id} is sealed", public="This group is closed and takes no new members.")

@@ -12,7 +12,7 @@ from groups import translation
 from groups.distribution import send_from
 from groups.errors import Conflict, NotFound
 from groups.notifications import notify, notify_facilitators
-from groups.people import ACTORS
+from groups.people import ACTORS, hold_actor
 from groups.places import GROUPS, MEMBERSHIPS, membership_of, standing_of
 from groups.policy import Act, Target, may
 from groups.storing import lock_group
@@ -35,6 +35,7 @@ def request_to_join(
 
     A group of another node is asked by Follow, and answers in its own time.
     """
+    hold_actor(uow, persona_id)
     lock_group(uow, group_id)
     standing = standing_of(uow, group_id, persona_id, invited=invited)
     may(Act.JOIN, standing).or_raise()
@@ -86,6 +87,7 @@ def receive_answer(uow: UnitOfWork, persona_id: int, group_id: int, *, accepted:
 
 def leave(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> MembershipView:
     """Leave a group, or take back the wish to join it. Raises NotFound, NotAllowed (its owner stays)."""
+    hold_actor(uow, persona_id)
     lock_group(uow, group_id)
     standing = standing_of(uow, group_id, persona_id)
     if standing.state not in {"active", "pending"}:
@@ -147,6 +149,7 @@ def appoint_owner(uow: UnitOfWork, by: int | None, group_id: int, actor_id: int)
 
     Raises NotFound, NotAllowed, Conflict.
     """
+    hold_actor(uow, actor_id)
     lock_group(uow, group_id)
     if by is not None:
         may(Act.CHANGE, standing_of(uow, group_id, by)).or_raise()

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from privacy.records import Day, Holds, OnErasure, Record, SealedRow
 
+ANSWERS = text("parent_author_id IS NOT NULL")
 ORPHANED = text("parent_id IS NULL AND parent_uri IS NOT NULL")
 
 
@@ -74,6 +75,7 @@ class Post(Record, SealedRow):
             sqlite_where=text("state = 'live'"),
             postgresql_where=text("state = 'live'"),
         ),
+        Index("ix_posts_parent_author_id", "parent_author_id", sqlite_where=ANSWERS, postgresql_where=ANSWERS),
         Index("ix_posts_parent_uri", "parent_uri", sqlite_where=ORPHANED, postgresql_where=ORPHANED),
     )
 
@@ -146,7 +148,7 @@ class Notification(Record):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str]
     """`mention`, `reply`, `reaction`, `join_request`, `admitted` or `announcement`."""
-    actor_id: Mapped[int]
+    actor_id: Mapped[int] = mapped_column(index=True)
     group_id: Mapped[int | None]
     post_id: Mapped[int | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
@@ -176,7 +178,7 @@ class Invitation(Record):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     group_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"), index=True)
-    made_by: Mapped[int | None]
+    made_by: Mapped[int | None] = mapped_column(index=True)
     """The actor that made it, or null for the command line."""
     uses_left: Mapped[int]
     created_on: Mapped[datetime] = mapped_column(Day)

@@ -14,6 +14,7 @@ from groups.policy import FACILITATORS, PARTICIPANTS
 from groups.showing import POSTS, show
 from groups.views import NotificationView, Page, Viewer
 from groups.visibility import GROUPS, Onlooker, visible_to
+from privacy.holding import RETIRED
 from privacy.models import Persona
 from privacy.records import MAX_ID
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -135,7 +136,8 @@ def _give(
     until: datetime | None,
 ) -> None:
     """Number and write the news of all concerned in two statements; the first locks their rows, in one order."""
-    chosen = and_(who, PERSONAS.c.id != actor_id)
+    # Whoever is leaving gets none: it would stay behind.
+    chosen = and_(who, PERSONAS.c.id != actor_id, PERSONAS.c.state != RETIRED)
     counted = (
         update(PERSONAS)
         .where(chosen)

@@ -1,6 +1,6 @@
 """The people and groups that a reader meets: their cards, and how they are found."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -10,17 +10,18 @@ from activitypub import actors
 from activitypub.models import Actor
 from activitypub.uris import Uris
 from groups.content import MAX_NAME_CHARACTERS, one_line, plain_to_html
-from groups.errors import Invalid, NotFound
+from groups.errors import Invalid, NotAllowed, NotFound
 from groups.models import Group, Membership
 from groups.policy import PARTICIPANTS
 from groups.views import ActorCard, Viewer
-from privacy import personas
+from privacy import holding, personas
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
 
 ACTORS, GROUPS, MEMBERSHIPS = table_of(Actor), table_of(Group), table_of(Membership)
 MAX_SUMMARY_CHARACTERS = 2_000
 MAX_SEARCH_CHARACTERS = 200
+ACTS_NO_MORE = "This name cannot do anything any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,24 @@ def found_persona(uow: UnitOfWork, uris: Uris, new: NewPersona, keys: actors.Key
     return card(uow, new.id)
 
 
+def hold_actor(uow: UnitOfWork, actor_id: int) -> None:
+    """Keep whoever acts from ending before this deed is through; who has ended does not act. Raises NotAllowed.
+
+    A group, or somebody of another server, is no persona and is let pass.
+    """
+    if holding.hold(uow, [actor_id]).get(actor_id, holding.ACTIVE) != holding.ACTIVE:
+        raise NotAllowed(f"persona {actor_id} may not act", public=ACTS_NO_MORE)
+
+
+def still_here(uow: UnitOfWork, actor_ids: Collection[int]) -> set[int]:
+    """Return those who are not leaving, and keep them from doing so before this deed is through."""
+    states = holding.hold(uow, actor_ids)
+    return {actor_id for actor_id in actor_ids if states.get(actor_id) != holding.RETIRED}
+
+
 def describe_persona(uow: UnitOfWork, persona_id: int, name: str, summary: str) -> ActorCard:
-    """Change what a persona says of itself. Raises Invalid."""
+    """Change what a persona says of itself. Raises Invalid, NotAllowed."""
+    hold_actor(uow, persona_id)
     name, summary = clean_profile(name, summary)
     actors.update_profile(
         uow, persona_id, actors.Profile(name=name, summary=plain_to_html(summary), source=summary, icon=None)

@@ -14,7 +14,7 @@ from groups.distribution import LocalPost, Parcel, spread_local_post
 from groups.endings import end_post, group_of
 from groups.errors import Invalid, NotFound
 from groups.notifications import notify_members
-from groups.people import ACTORS, cards
+from groups.people import ACTORS, cards, hold_actor, still_here
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
 from groups.policy import FACILITATORS, Act, Target, may
 from groups.showing import MENTIONS, POSTS, Words, mentioned_in, show
@@ -33,6 +33,7 @@ def publish_post(uow: UnitOfWork, uris: Uris, author_id: int, new: NewPost) -> P
 
     The audience is the group's, whatever was asked for; a direct post may narrow it to people of that group.
     """
+    hold_actor(uow, author_id)
     parent = _parent(uow, author_id, new.parent_id)
     group_id = _group_of(uow, author_id, new, parent)
     _check_may_post(uow, author_id, group_id, parent)
@@ -60,6 +61,7 @@ def publish_post(uow: UnitOfWork, uris: Uris, author_id: int, new: NewPost) -> P
 
 def edit_post(uow: UnitOfWork, uris: Uris, author_id: int, post_id: int, new: NewPost) -> PostView:
     """Put new words in the place of one's own post; it ends when it would have. Raises NotFound, NotAllowed."""
+    hold_actor(uow, author_id)
     row = _own_or_visible(uow, author_id, post_id)
     may(Act.EDIT, standing_of(uow, row.group_id, author_id), Target(is_own=row.author_id == author_id)).or_raise()
     lock_group(uow, row.group_id)
@@ -82,6 +84,7 @@ def delete_post(uow: UnitOfWork, uris: Uris, by_id: int, post_id: int) -> PostVi
 
     Returns the post as it was. Raises NotFound, NotAllowed.
     """
+    hold_actor(uow, by_id)
     row = _own_or_visible(uow, by_id, post_id)
     own = row.author_id == by_id
     may(Act.DELETE, standing_of(uow, row.group_id, by_id), Target(is_own=own)).or_raise()
@@ -282,7 +285,7 @@ def _rewrite_mentions(uow: UnitOfWork, row: Row[Any], before: Sequence[int], aft
     removed = [actor_id for actor_id in before if actor_id not in after]
     if removed:
         uow.connection.execute(delete(MENTIONS).where(MENTIONS.c.post_id == row.id, MENTIONS.c.actor_id.in_(removed)))
-    if added:
+    if added := sorted(still_here(uow, added)):
         uow.connection.execute(insert(MENTIONS), [{"post_id": row.id, "actor_id": actor_id} for actor_id in added])
         notify_members(
             uow,

@@ -10,7 +10,7 @@ from groups import translation
 from groups.distribution import send_from
 from groups.errors import NotFound
 from groups.notifications import forget_news_of, notify_members
-from groups.people import ACTORS
+from groups.people import ACTORS, hold_actor
 from groups.places import GROUPS, standing_of
 from groups.policy import Act, may
 from groups.showing import BOOKMARKS, POSTS, REACTIONS
@@ -91,6 +91,7 @@ def unbookmark(uow: UnitOfWork, persona_id: int, post_id: int) -> PostView:
 
 
 def _visible(uow: UnitOfWork, actor_id: int, post_id: int) -> Row[Any]:
+    hold_actor(uow, actor_id)
     allowed = visible_to(Onlooker(actor_id), uow.now)
     query = select(POSTS).join(GROUPS, GROUPS.c.id == POSTS.c.group_id).where(POSTS.c.id == post_id, allowed)
     row = uow.connection.execute(query).first()

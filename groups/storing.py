@@ -1,7 +1,8 @@
 """Putting a post into the database, whoever wrote it and wherever: one way in for local and remote posts alike."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from groups.content import SANITIZER_VERSION
 from groups.errors import Conflict
 from groups.models import Mention, Post
 from groups.notifications import notify_members
+from groups.people import still_here
 from groups.policy import Act, Standing, Target, Verdict, may
 from groups.showing import Words, sealed_box
 from privacy.records import snowflake, snowflake_above
@@ -128,7 +130,10 @@ def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> 
         received_at=uow.now,
         expires_at=ends_at,
     )
-    _INSERT_POST.run(uow, _row(new, stored))
+    # No row is to say of somebody who is leaving that they were here.
+    here = still_here(uow, {*new.mentioned, *([new.parent.author_id] if new.parent else [])})
+    new = replace(new, mentioned=tuple(actor_id for actor_id in new.mentioned if actor_id in here))
+    _INSERT_POST.run(uow, _row(new, stored, here))
     for actor_id in new.mentioned:
         _INSERT_MENTION.run(uow, {"post_id": post_id, "actor_id": actor_id})
     _adopt(uow, new, stored)
@@ -184,7 +189,7 @@ def _adopt(uow: UnitOfWork, new: PostToStore, stored: StoredPost) -> None:
     follow_on(uow, orphans, stored.thread_id)
 
 
-def _row(new: PostToStore, stored: StoredPost) -> dict[str, Any]:
+def _row(new: PostToStore, stored: StoredPost, here: AbstractSet[int]) -> dict[str, Any]:
     return {
         "id": stored.id,
         "uri": stored.uri,
@@ -192,7 +197,7 @@ def _row(new: PostToStore, stored: StoredPost) -> dict[str, Any]:
         "author_id": new.author_id,
         "thread_id": stored.thread_id,
         "parent_id": new.parent.id if new.parent else None,
-        "parent_author_id": new.parent.author_id if new.parent else None,
+        "parent_author_id": new.parent.author_id if new.parent and new.parent.author_id in here else None,
         "parent_uri": new.parent_uri,
         "audience": "direct" if new.direct else "group",
         "local": new.local,

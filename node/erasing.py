@@ -9,7 +9,7 @@ from sqlalchemy import delete, exists, insert, select
 
 from activitypub.keystore import secret_name
 from activitypub.models import Actor, ActorKey, OutboxItem
-from groups.farewell import end_persona, end_posts_of
+from groups.farewell import end_some, untie_letters
 from node.wiring import Node
 from privacy.accounts import closed_accounts
 from privacy.models import ShredJob
@@ -17,8 +17,10 @@ from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 from web.markers import forget_markers
 
-POSTS_AT_ONCE: Final = 200
+ROWS_AT_ONCE: Final = 50
+"""What one transaction of an erasure touches at most, so that nobody else waits for long."""
 JOBS, ACTORS, KEYS, OUTBOX = table_of(ShredJob), table_of(Actor), table_of(ActorKey), table_of(OutboxItem)
+GONE_WITH_KEYS = select(KEYS.c.actor_id).join(ACTORS, ACTORS.c.id == KEYS.c.actor_id).where(ACTORS.c.state == "gone")
 
 
 async def finish_erasures(node: Node) -> int:
@@ -27,9 +29,8 @@ async def finish_erasures(node: Node) -> int:
     closed = await database.read(closed_accounts)
     for account_id, personas in closed.items():
         for persona_id in personas:
-            while await database.write(end_posts_of, node.uris, persona_id, POSTS_AT_ONCE):
+            while await database.write(end_some, node.uris, persona_id, ROWS_AT_ONCE):
                 continue
-            await database.write(end_persona, node.uris, persona_id)
             await database.write(forget_markers, persona_id)
         await database.write(order_destruction, account_id)
     return len(closed)
@@ -39,6 +40,13 @@ def order_destruction(uow: UnitOfWork, account_id: int) -> None:
     """Have the secret of an account destroyed, and its row deleted then."""
     job = {"id": new_id(), "kind": "accounts", "target_id": account_id, "slot": None}
     uow.connection.execute(insert(JOBS).values(job | {"created_at": uow.now, "due_at": uow.now, "attempts": 0}))
+
+
+async def untie_all_letters(node: Node) -> None:
+    """Take out of what those who are gone still have to send whatever tells where they were."""
+    for actor_id in await node.database.read(gone_with_keys):
+        while await node.database.write(untie_letters, actor_id, ROWS_AT_ONCE):
+            continue
 
 
 async def drop_signing_keys(node: Node) -> int:
@@ -54,8 +62,12 @@ async def drop_signing_keys(node: Node) -> int:
 def silent_actors(uow: UnitOfWork) -> list[int]:
     """Return the actors of this node that are gone, have keys, and have nothing left to send."""
     waiting = exists().where(OUTBOX.c.actor_id == KEYS.c.actor_id)
-    gone = select(KEYS.c.actor_id).join(ACTORS, ACTORS.c.id == KEYS.c.actor_id).where(ACTORS.c.state == "gone")
-    return list(uow.connection.execute(gone.where(~waiting)).scalars())
+    return list(uow.connection.execute(GONE_WITH_KEYS.where(~waiting)).scalars())
+
+
+def gone_with_keys(uow: UnitOfWork) -> list[int]:
+    """Return the actors of this node that are gone and still have keys, since they may have something left to send."""
+    return list(uow.connection.execute(GONE_WITH_KEYS).scalars())
 
 
 def forget_keys(uow: UnitOfWork, actor_ids: list[int]) -> None:

@@ -17,7 +17,7 @@ from activitypub.models import InboxItem, OutboxItem
 from activitypub.outbox import DAYS_OF_OUTBOX
 from groups import ends as domain_ends
 from groups.federation import erasers as domain_erasers
-from node.erasing import drop_signing_keys, finish_erasures
+from node.erasing import drop_signing_keys, finish_erasures, untie_all_letters
 from node.wiring import Node
 from privacy import ends, retention
 from privacy.accounts import forget_account
@@ -98,6 +98,7 @@ class Retention:
             swept.hidden += hidden
         while destroyed := await self._destroy():
             swept.destroyed += destroyed
+        await untie_all_letters(self._node)
         for rule in RULES:
             swept.rows[rule.name] = swept.rows.get(rule.name, 0) + await self._end_rows(rule)
         swept.secrets = await self._drop_secrets() + await drop_signing_keys(self._node)
@@ -113,6 +114,7 @@ class Retention:
         await finish_erasures(self._node)
         while await self._destroy():
             continue
+        await untie_all_letters(self._node)
 
     async def foretell(self) -> Mapping[str, int]:
         """Return how much a sweep would end now, by table, and end nothing."""

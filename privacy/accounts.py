@@ -18,6 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Row, delete, insert, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from privacy import holding
 from privacy.errors import LastOwner, NameTaken, SignInRefused
 from privacy.models import Persona, ShredJob
 from privacy.naming import checked_email, checked_name, normalised
@@ -258,9 +259,7 @@ def set_state(uow: UnitOfWork, account_id: int, state: str, end_access: EndAcces
         check_owned_without(uow, account_id)
     open_still = (ACCOUNTS.c.id == account_id, ACCOUNTS.c.state != "erased")
     uow.connection.execute(update(ACCOUNTS).where(*open_still).values(state=state))
-    personas = table_of(Persona)
-    mine = personas.c.id.in_(all_personas_of(uow, account_id))
-    uow.connection.execute(update(personas).where(mine, personas.c.state != "retired").values(state=state))
+    holding.settle(uow, all_personas_of(uow, account_id), state)
     if state == "frozen":
         end_sign_in(uow, account_id, end_access)
 
@@ -268,13 +267,14 @@ def set_state(uow: UnitOfWork, account_id: int, state: str, end_access: EndAcces
 def close_account(uow: UnitOfWork, account_id: int, end_access: EndAccess) -> tuple[int, ...]:
     """Make an account unusable at once, before it is erased, and return its personas; its words stay until then.
 
-    Raises LastOwner.
+    Whatever one of them is in the middle of is waited for, and none begins anything new. Raises LastOwner.
     """
     check_owned_without(uow, account_id)
-    end_sign_in(uow, account_id, end_access)
-    personas = all_personas_of(uow, account_id)
     closed = update(ACCOUNTS).where(ACCOUNTS.c.id == account_id)
     uow.connection.execute(closed.values(state="erased", password_hash=None, email_tag=None))
+    personas = all_personas_of(uow, account_id)
+    holding.settle(uow, personas, holding.RETIRED)
+    end_sign_in(uow, account_id, end_access)
     uow.connection.execute(delete(LINKS).where(LINKS.c.persona_id.in_(personas)))
     return personas
 
@@ -308,7 +308,11 @@ def forget_account(uow: UnitOfWork, account_id: int) -> None:
 
 
 def link_persona(uow: UnitOfWork, account_id: int, persona_id: int) -> None:
-    """Write down, sealed, that a persona is of an account."""
+    """Write down, sealed, that a persona is of an account. Raises SignInRefused when that was closed."""
+    # Locked, so that an account that is being closed gets no persona that nobody would end.
+    ask = select(ACCOUNTS.c.id).where(ACCOUNTS.c.id == account_id, ACCOUNTS.c.state != "erased").with_for_update()
+    if uow.connection.execute(ask).first() is None:
+        raise SignInRefused
     words = _words(uow, account_id)
     if persona_id in words["personas"]:
         return

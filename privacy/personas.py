@@ -1,8 +1,8 @@
 """A member's faces: names under which people meet, none of which leads to another."""
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, insert, select
 
-from privacy import accounts
+from privacy import accounts, holding
 from privacy.models import Persona
 from privacy.unit_of_work import UnitOfWork, table_of
 
@@ -23,7 +23,7 @@ def may_act(uow: UnitOfWork, persona_id: int) -> bool:
 
 def retire_persona(uow: UnitOfWork, persona_id: int) -> None:
     """End a persona for good: it never acts again. What it wrote is ended by `groups.farewell`."""
-    uow.connection.execute(update(PERSONAS).where(PERSONAS.c.id == persona_id).values(state="retired"))
+    holding.settle(uow, [persona_id], holding.RETIRED)
 
 
 def is_somebody_s(uow: UnitOfWork, persona_id: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
+from groups.people import hold_actor
 from privacy.unit_of_work import UnitOfWork, table_of
 from web.applications import Application, authenticate, mark_used
 from web.models import AuthorizationCode
@@ -91,7 +92,8 @@ def scopes_for(application: Application, wanted: tuple[str, ...]) -> tuple[str, 
 
 
 def grant_code(uow: UnitOfWork, grant: Grant) -> str:
-    """Make a code for what a person agreed to, and return it; only its hash is kept."""
+    """Make a code for what a person agreed to, and return it; only its hash is kept. Raises NotAllowed."""
+    hold_actor(uow, grant.acting_id or grant.actor_id)
     uow.connection.execute(delete(CODES).where(CODES.c.expires_at < uow.now - CODE_MEMORY))
     code = CODE_PREFIX + secrets.token_urlsafe(32)
     uow.connection.execute(

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 
 from groups.errors import Conflict
+from groups.people import hold_actor
 from privacy.unit_of_work import UnitOfWork, table_of
 from web.models import Marker
 
@@ -33,6 +34,7 @@ def markers_of(uow: UnitOfWork, actor_id: int, timelines: Sequence[str]) -> list
 
 def set_markers(uow: UnitOfWork, actor_id: int, read_up_to: Mapping[str, int]) -> list[MarkerView]:
     """Set markers and return those that were set. Raises Conflict when another app set one at the same moment."""
+    hold_actor(uow, actor_id)
     versions = {marker.timeline: marker.version for marker in markers_of(uow, actor_id, list(read_up_to))}
     for timeline, last_read_id in read_up_to.items():
         version = versions.get(timeline)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select
 
-from groups import places
+from groups import people, places
 from privacy import personas
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -59,8 +59,10 @@ def make_token(uow: UnitOfWork, new: NewToken) -> str:
     """Make an access token and return it; this is the only moment at which it can be read.
 
     For a group, `actor_id` is the group and `acting_id` the persona that looks after it. The caller has checked that
-    the account may act as both.
+    the account may act as both. Raises groups.errors.NotAllowed for a persona that ends at this very moment.
     """
+    for actor_id in filter(None, (new.acting_id, new.actor_id)):
+        people.hold_actor(uow, actor_id)
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     application_id = _command_line(uow) if new.application_id is None else new.application_id
     uow.connection.execute(

@@ -140,7 +140,6 @@ def _inbox_items() -> None:
         sa.Column("id_hash", sa.LargeBinary(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("signer_id", ID, nullable=False),
-        sa.Column("delivered_to", ID, nullable=True),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
@@ -207,6 +206,7 @@ def _notifications() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("persona_id", "number", name=op.f("pk_notifications")),
     )
+    op.create_index(op.f("ix_notifications_actor_id"), "notifications", ["actor_id"], unique=False)
     op.create_index("ix_notifications_expires_at", "notifications", ["expires_at"], unique=False)
     op.create_index(op.f("ix_notifications_post_id"), "notifications", ["post_id"], unique=False)
 
@@ -259,6 +259,7 @@ def _outbox_items() -> None:
         sqlite_where=sa.text("audience IS NOT NULL"),
         postgresql_where=sa.text("audience IS NOT NULL"),
     )
+    op.create_index(op.f("ix_outbox_items_actor_id"), "outbox_items", ["actor_id"], unique=False)
     op.create_index(op.f("ix_outbox_items_created_at"), "outbox_items", ["created_at"], unique=False)
     op.create_index(op.f("ix_outbox_items_object_id"), "outbox_items", ["object_id"], unique=False)
 
@@ -447,6 +448,7 @@ def _invitations() -> None:
     )
     op.create_index(op.f("ix_invitations_expires_at"), "invitations", ["expires_at"], unique=False)
     op.create_index(op.f("ix_invitations_group_id"), "invitations", ["group_id"], unique=False)
+    op.create_index(op.f("ix_invitations_made_by"), "invitations", ["made_by"], unique=False)
 
 
 def _memberships() -> None:
@@ -513,6 +515,14 @@ def _posts() -> None:
         postgresql_where=sa.text("state = 'live'"),
     )
     op.create_index("ix_posts_group_id_id", "posts", ["group_id", "id"], unique=False)
+    op.create_index(
+        "ix_posts_parent_author_id",
+        "posts",
+        ["parent_author_id"],
+        unique=False,
+        sqlite_where=sa.text("parent_author_id IS NOT NULL"),
+        postgresql_where=sa.text("parent_author_id IS NOT NULL"),
+    )
     op.create_index(op.f("ix_posts_parent_id"), "posts", ["parent_id"], unique=False)
     op.create_index(
         "ix_posts_parent_uri",

@@ -285,7 +285,7 @@ async def test_r201_a_late_worker_is_fenced_off(here: Receiver, far: ScriptedPee
     assert (await database.write(claim_batch)).items == ()
     ready = prepare(here.context, slow.items[0], slow.senders[slow.items[0].signer_id])
     assert isinstance(ready, Ready)
-    arrival = Arrival(ready.sender, None, here.clock(), {}, frozenset())
+    arrival = Arrival(ready.sender, here.clock(), {}, frozenset())
     await database.write(postpone, slow.lease, list(slow.items))
     await database.write(handle_item, ready, slow.lease, arrival)
     assert await here.marks() == {}
@@ -337,7 +337,7 @@ async def test_what_cannot_be_opened_any_more_is_dead_and_what_was_changed_is_no
         await take_in(here, person.create(person.name), person)
     batch = await here.context.database.write(claim_batch)
     first, second = batch.items
-    swapped = Item(first.id, first.id_hash, second.body, first.signer_id, None, first.received_at, 1)
+    swapped = Item(first.id, first.id_hash, second.body, first.signer_id, first.received_at, 1)
     assert prepare(here.context, swapped, batch.senders[first.signer_id]) in (DEAD, REFUSED)
     assert prepare(here.context, first, batch.senders[second.signer_id]) == REFUSED
     assert prepare(here.context, first, None) == REFUSED

@@ -78,7 +78,7 @@ class Scene:
         def handle(uow: UnitOfWork) -> None:
             sender = actors.actor_by_id(uow, sender_id)
             assert sender is not None
-            route.handle(uow, Arrival(sender, None, uow.now, ready, unavailable), prepared)
+            route.handle(uow, Arrival(sender, uow.now, ready, unavailable), prepared)
 
         self.database.write_now(handle)
 

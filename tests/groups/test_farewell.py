@@ -34,12 +34,11 @@ TRACES: tuple[tuple[Table, tuple[str, ...]], ...] = (
 
 
 def end(house: House, persona_id: int, at_once: int = 2) -> int:
-    """End a persona as the erasure of an account does, and return how many batches of posts that took."""
-    batches = 0
-    while house.do(farewell.end_posts_of, house.uris, persona_id, at_once):
-        batches += 1
-    house.do(farewell.end_persona, house.uris, persona_id)
-    return batches
+    """End a persona as the erasure of an account does, and return how many steps that took."""
+    steps = 0
+    while house.do(farewell.end_some, house.uris, persona_id, at_once):
+        steps += 1
+    return steps
 
 
 def busy(house: House) -> tuple[int, int]:
@@ -118,7 +117,7 @@ def test_its_posts_are_deleted_where_they_went(house: House) -> None:
     group = house.names["grief"]
     posts = [house.post(ana, f"post {number}", group_id=group) for number in range(3)]
     house.deliver()
-    assert end(house, ana) == 2
+    end(house, ana)
     mine = [one.document["object"] for one in house.sent() if one.document["actor"] == house.uri(ana)]
     assert set(mine) >= {post.uri for post in posts}
     assert mine[-1] == house.uri(ana)
@@ -149,6 +148,9 @@ def test_a_ban_outlives_the_persona(house: House) -> None:
         end(house, one)
     assert house.rows(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ana)[0].state == "banned"
     assert house.count(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ben) == 0
+    house.do(accounts.close_account, house.ask(accounts.account_of, ana), lambda *_: None)
+    end(house, ana)
+    assert house.count(MEMBERSHIPS, MEMBERSHIPS.c.actor_id == ana) == 0
 
 
 @pytest.mark.parametrize("place", ["active", "pending", "left", "removed", "refused"])
@@ -182,8 +184,8 @@ def test_only_personas_of_this_node_end_so(house: House, who: str) -> None:
     """Neither a group nor somebody elsewhere can be ended through this door; a persona can."""
     ana, _ = busy(house)
     with pytest.raises(NotFound):
-        house.do(farewell.end_persona, house.uris, house.names[who])
-    house.do(farewell.end_persona, house.uris, ana)
+        house.do(farewell.end_some, house.uris, house.names[who], 1)
+    end(house, ana)
     assert not house.ask(may_act, ana)
 
 

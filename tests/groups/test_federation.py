@@ -41,7 +41,7 @@ def receive(house: House, sender_id: int, kind: str, target: Any, /, **fields: A
     def handle(uow: UnitOfWork) -> None:
         sender = actors.actor_by_id(uow, sender_id)
         assert sender is not None
-        route.handle(uow, Arrival(sender, None, uow.now, NOTHING, frozenset()), prepared)
+        route.handle(uow, Arrival(sender, uow.now, NOTHING, frozenset()), prepared)
 
     house.do(handle)
 

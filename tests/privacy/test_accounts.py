@@ -308,6 +308,18 @@ def test_no_other_state_can_be_set(database: ThreadedDatabase) -> None:
     assert database.read_now(accounts.account, account_id) is not None
 
 
+def test_an_account_that_is_closed_gets_no_persona_and_its_own_are_silent_at_once(database: ThreadedDatabase) -> None:
+    """Else one that is made at this very moment would outlive its account; the account beside it gets one."""
+    closed, beside = add(database), add(database, "sam")
+    mine = database.write_now(add_persona, closed)
+    close(database, closed)
+    assert not database.read_now(personas.may_act, mine)
+    with pytest.raises(SignInRefused):
+        database.write_now(add_persona, closed)
+    made = database.write_now(add_persona, beside)
+    assert database.read_now(accounts.personas_of, beside) == (made,)
+
+
 # ── somebody looks after the node ────────────────────────────────────────────────────────────────────────────────────
 
 
