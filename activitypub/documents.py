@@ -132,6 +132,8 @@ async def answer(context: FederationContext, request: Request, question: Questio
         if isinstance(found, Publication) and found.copy is not None and asker.actor_id is not None:
             # Before the words go out: whoever gets them is asked to delete them one day.
             await context.database.write(note_fetch, found.copy.post_id, asker.actor_id, found.copy.ends_at)
+            # Had it ended before that was noted, nobody would ask this server to delete it.
+            found = await context.database.read(question, asker)
         return document_response(found)
     if page is not None:
         return await page(request)

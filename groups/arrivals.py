@@ -62,9 +62,6 @@ def receive_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, activity: Inco
     if post is None:
         return
     row = _stored(uow, post.uri)
-    if row is not None:
-        lock_group(uow, row.group_id)
-        row = _stored(uow, post.uri)
     if row is None:
         receive_create(uow, uris, arrival, activity)
     elif row.author_id == arrival.sender.id:
@@ -321,12 +318,13 @@ def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activi
 
 def _rewrite(uow: UnitOfWork, row: Row[Any], post: IncomingPost) -> bool:
     """Put an edit in place, unless the post has ended or what is stored is as new (S-211)."""
+    lock_group(uow, row.group_id)
+    row = _stored(uow, post.uri) or row  # as it is now that nobody else writes there
     stored_at, came_with = row.remote_updated_at, post.updated
     if row.state != "live" or row.expires_at <= uow.now or came_with is None:
         return False
     if stored_at is not None and came_with <= stored_at:
         return False
-    lock_group(uow, row.group_id)
     rewrite(uow, row, post.words, edited_at=uow.now, remote_updated_at=came_with)
     return True
 

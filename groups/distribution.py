@@ -107,6 +107,14 @@ def spread_in_group(
         _announce(uow, group, boost, parcel, PUBLIC_BOOSTS)
 
 
+def spread_rule(uow: UnitOfWork, uris: Uris, activity: Mapping[str, Any], parcel: Parcel, group: GroupFacts) -> None:
+    """Announce what was decided of a conversation, verbatim; it holds no words, and leaves no copy of any."""
+    announce = translation.to_announce_activity(uris.activity(_token()), group, activity)
+    readers = {"public": PUBLIC_ACTIVITIES, "followers": PRIVATE_ACTIVITIES, "peers-only": TRUSTED}
+    if group.audience in readers:
+        _enqueue(uow, group.id, str(activity["type"]), announce, parcel, readers[group.audience], group.id)
+
+
 def spread_delete(
     uow: UnitOfWork,
     uris: Uris,

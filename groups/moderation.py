@@ -5,12 +5,12 @@ Nothing but the role that an actor has in the very group counts; the domain that
 
 from typing import Any
 
-from sqlalchemy import Row, update
+from sqlalchemy import Row, select, update
 
 from activitypub import actors
 from activitypub.ports import ActorView
 from activitypub.uris import Uris
-from groups.distribution import Parcel, spread_in_group, withdraw_in_group, withdraw_own
+from groups.distribution import Parcel, spread_rule, withdraw_in_group, withdraw_own
 from groups.endings import group_of, hide
 from groups.errors import NotFound
 from groups.incoming import IncomingActivity
@@ -18,6 +18,7 @@ from groups.membership import receive_answer, remove
 from groups.places import GROUPS, standing_of
 from groups.policy import Act, may
 from groups.showing import POSTS
+from groups.storing import lock_group
 from privacy.unit_of_work import UnitOfWork
 
 
@@ -42,10 +43,10 @@ def receive_lock(
     if row is None or row.state != "live":
         return
     may(Act.LOCK, standing_of(uow, row.group_id, sender.id)).or_raise()
-    set_locked(uow, row.thread_id, locked=activity.type == "Lock")
+    set_locked(uow, row, locked=activity.type == "Lock")
     group, parcel = group_of(uow, row.group_id), Parcel(row.id, row.group_id, row.thread_id, None, row.expires_at)
     if row.audience == "group":
-        spread_in_group(uow, uris, activity.raw, row.uri, parcel, group, begins_thread=False)
+        spread_rule(uow, uris, activity.raw, parcel, group)
 
 
 def receive_ban(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
@@ -59,16 +60,18 @@ def receive_ban(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: Incomi
 def receive_announced(uow: UnitOfWork, group: ActorView, row: Row[Any] | None, activity: IncomingActivity) -> None:
     """Take in what a group elsewhere says of its own conversations and members: its word is enough for those."""
     if activity.type in {"Lock", "Unlock"} and row is not None and row.group_id == group.id:
-        set_locked(uow, row.thread_id, locked=activity.type == "Lock")
+        set_locked(uow, row, locked=activity.type == "Lock")
     if activity.type == "Block" and activity.target_uri == group.uri:
         _, member = _named(uow, activity)
         if member is not None and member.local:
             receive_answer(uow, member.id, group.id, accepted=False)
 
 
-def set_locked(uow: UnitOfWork, thread_id: int, *, locked: bool) -> None:
-    """Close a conversation for new replies, or open it again."""
-    uow.connection.execute(update(POSTS).where(POSTS.c.thread_id == thread_id).values(locked=locked))
+def set_locked(uow: UnitOfWork, row: Row[Any], *, locked: bool) -> None:
+    """Close the conversation of a post for new replies, or open it again."""
+    lock_group(uow, row.group_id)  # what is just being posted there is closed too, or comes after and is refused
+    thread = select(POSTS.c.thread_id).where(POSTS.c.id == row.id).scalar_subquery()
+    uow.connection.execute(update(POSTS).where(POSTS.c.thread_id == thread).values(locked=locked))
 
 
 def _named(uow: UnitOfWork, activity: IncomingActivity) -> tuple[ActorView | None, ActorView | None]:

@@ -38,6 +38,8 @@ _ORPHANS = Prepared(
         POSTS.c.id != bindparam("not_this", type_=BigInteger()),
     )
 )
+ENDED_MEANWHILE = "What you answer was deleted in the meantime. Nothing was posted."
+LOCKED_MEANWHILE = "This conversation was closed in the meantime. Nothing was posted."
 CHANGED_MEANWHILE = "This post was changed or deleted in the meantime. Open it again to see how it stands."
 
 
@@ -111,6 +113,7 @@ def next_post_id(uow: UnitOfWork, group_id: int) -> int:
 def store(uow: UnitOfWork, post_uri: Callable[[int], str], new: PostToStore) -> StoredPost:
     """Seal and insert a post, and tell those whom it names or answers."""
     lock_group(uow, new.group_id)
+    new = _with_parent_as_it_is_now(uow, new)
     post_id = next_post_id(uow, new.group_id)
     kept_until = expires_at(RetentionPolicy(new.keep), uow.now)
     ends_at = kept_until if new.ends_at is None else min(kept_until, new.ends_at)
@@ -173,6 +176,21 @@ def parent_of(uow: UnitOfWork, *, post_id: int | None = None, uri: str | None = 
     return ParentPost(
         row.id, row.uri, row.author_id, row.thread_id, row.group_id, row.expires_at, row.audience, row.locked
     )
+
+
+def _with_parent_as_it_is_now(uow: UnitOfWork, new: PostToStore) -> PostToStore:
+    """Look at what a post answers again under the lock: its conversation may have been closed, or found its beginning.
+
+    Raises Conflict for an answer of this node to what has ended or was closed, so that its author can think again.
+    """
+    if new.parent is None or uow.dialect != "postgresql":  # on SQLite nobody else has written meanwhile
+        return new
+    parent = parent_of(uow, post_id=new.parent.id)
+    if parent is None and new.local:
+        raise Conflict(f"post {new.parent.id} ended meanwhile", public=ENDED_MEANWHILE)
+    if parent is not None and new.local and parent.locked and not new.parent.locked:
+        raise Conflict(f"post {new.parent.id} was locked meanwhile", public=LOCKED_MEANWHILE)
+    return replace(new, parent=parent)
 
 
 def _adopt(uow: UnitOfWork, new: PostToStore, stored: StoredPost) -> None:

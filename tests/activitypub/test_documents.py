@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from activitypub.peers import set_level
-from activitypub.ports import NOBODY, Ended, Publication, Requester
+from activitypub.ports import NOBODY, Copy, Ended, Publication, Requester
 from activitypub.signatures.keys import parse_public_key
 from tests.activitypub.letters import letter
 from tests.loopback import response
@@ -122,6 +122,26 @@ async def test_an_allow_list_answers_its_own_and_nobody_who_will_not_say(here: R
         silent.publications.posts[1] = Publication(POST, public=True)
         assert (await silent.get("/p/1")).status_code == 404
         assert (await silent.send(letter(silent, ana.create(), ana))).status_code == 403
+
+
+class EndsOnceRead(dict[int, Publication | Ended]):
+    """Posts that end between the moment at which one is read and the next."""
+
+    def get(self, post_id: int, default: object = None) -> Publication | Ended | None:  # type: ignore[override]  # one use
+        found = super().get(post_id)
+        self[post_id] = Ended(POST["id"])
+        return found
+
+
+async def test_what_ends_before_its_reader_is_noted_is_not_given_out(here: Receiver, far: ScriptedPeer) -> None:
+    """Nobody would ask that server to delete it."""
+    ana = far.person("ana")
+    lasting = Publication(POST, public=True, copy=Copy(1, here.clock()))
+    here.publications.posts[1] = lasting
+    assert (await here.send(asking(here, "/p/1", ana))).json() == POST
+    here.publications.posts = EndsOnceRead({1: lasting})
+    answer = await here.send(asking(here, "/p/1", ana))
+    assert (answer.status_code, "words" in answer.text) == (410, False)
 
 
 # ── what a cache may keep ────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from groups.errors import NotAllowed
+from groups import moderation, posting
+from groups.errors import GroupsError, NotAllowed
 from groups.places import standing_of
-from tests.groups.house import POSTS, PUBLIC, House
+from privacy.unit_of_work import UnitOfWork
+from tests.groups.house import DELIVERIES, ITEMS, LEDGER, POSTS, PUBLIC, House
 from tests.groups.test_federation import passed_over, receive, state
+from tests.groups.test_partings import beside
 
 CREATE: Mapping[str, Any] = {"to": [PUBLIC], "cc": []}
 
@@ -89,6 +92,64 @@ def test_a_conversation_is_closed_and_opened_by_its_group_s_facilitators_only(
     receive(house, sam, "Undo", lock)
     assert not locked(house, post.id)
     house.post(kim, "one more", parent_id=post.id)
+
+
+@pytest.mark.parametrize("first", ["answer", "lock"])
+def test_no_answer_slips_into_a_conversation_that_is_being_closed(house: House, grief: int, first: str) -> None:
+    """It is closed with the rest when it was there before, and refused when it was not."""
+    kim, sam = house.person("kim", grief), house.stranger("sam", "far.example", grief, role="facilitator")
+    post = house.post(kim, "hello", group_id=grief)
+    answer = house.compose(kim, "and more", parent_id=post.id)
+
+    def answering(uow: UnitOfWork) -> None:
+        posting.publish_post(uow, house.uris, kim, answer)
+
+    def locking(uow: UnitOfWork) -> None:
+        moderation.set_locked(uow, stored, locked=True)
+
+    stored = house.row(post.id)
+    deeds = (answering, locking) if first == "answer" else (locking, answering)
+    other = beside(house, deeds[0], lambda: house.do(deeds[1]))
+    assert isinstance(other.exception(), GroupsError) is (first == "lock")
+    assert [row.locked for row in house.rows(POSTS)] == ([True, True] if first == "answer" else [True])
+    house.join(grief, house.person("lena"), role="facilitator")
+    receive(
+        house, sam, "Undo", {"id": "https://far.example/l", "type": "Lock", "actor": house.uri(sam), "object": post.uri}
+    )
+    house.post(kim, "once more", parent_id=post.id)
+
+
+def test_an_answer_that_came_too_early_is_closed_with_the_conversation_that_it_belongs_to(
+    house: House, grief: int
+) -> None:
+    """And what of it still waits to be announced keeps its place in the order of that conversation."""
+    kim, sam = house.person("kim", grief), house.stranger("sam", "far.example", grief, role="facilitator")
+    eve = house.stranger("eve", "e.example", grief)
+    house.stranger("ola", "reader.example", grief)
+    post = house.post(kim, "hello", group_id=grief)
+    receive(house, sam, "Lock", post.uri)
+    last = note(house.uri(sam), 1, house.uri(grief), inReplyTo=post.uri)
+    receive(house, eve, "Create", note(house.uri(eve), 1, house.uri(grief), inReplyTo=last["id"]), **CREATE)
+    receive(house, sam, "Create", last, **CREATE)
+    assert {(row.thread_id, row.locked) for row in house.rows(POSTS)} == {(post.id, True)}
+    assert {row.ordering_key for row in house.rows(ITEMS)} == {row.ordering_key for row in house.rows(DELIVERIES)}
+    assert {row.ordering_key for row in house.rows(ITEMS)} == {post.id}
+
+
+@pytest.mark.parametrize("audience", ["none", "peers-only", "followers", "public"])
+def test_a_closed_conversation_is_told_to_its_readers_and_leaves_no_copy(house: House, audience: str) -> None:
+    """It is no boost, and who is told of it is not noted as one that got the post."""
+    club = house.group("club", audience=audience, join_rule="open")
+    kim, sam = house.person("kim", club), house.stranger("sam", "far.example", club, role="facilitator")
+    post = house.post(kim, "hello", group_id=club)
+    house.deliver()
+    for host, level in (("late.example", "normal"), ("ours.example", "allow")):
+        house.stranger("ola", host, club)
+        house.class_of(host, level=level, threadiverse=True)
+    receive(house, sam, "Lock", post.uri)
+    expected = {"none": set(), "peers-only": {"ours.example"}}.get(audience, {"late.example", "ours.example"})
+    assert {(sent.kind, sent.host) for sent in house.sent()} == {("Announce(Lock(id))", host) for host in expected}
+    assert not {row.host for row in house.rows(LEDGER)} & {"late.example", "ours.example"}
 
 
 def test_who_looks_after_a_group_answers_in_a_closed_conversation(house: House, grief: int) -> None:
