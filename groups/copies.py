@@ -16,7 +16,10 @@ MOST_SHOWN = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """The servers that have a post, and those that it has not reached so far, each by name."""
+    """The servers that have a post, and those that it has not reached so far, each by name.
+
+    Who has a post has it while an edit is on its way, too.
+    """
 
     post: PostView
     sent: tuple[str, ...]
@@ -36,9 +39,11 @@ def copies_of(uow: UnitOfWork, persona_id: int, post_id: int) -> Copies:
     query = select(LEDGER.c.host, func.max(LEDGER.c.via)).where(LEDGER.c.object_id == post_id)
     rows = uow.connection.execute(query.group_by(LEDGER.c.host).order_by(LEDGER.c.host).limit(MOST_SHOWN)).fetchall()
     of_it = DELIVERIES.join(ITEMS, ITEMS.c.id == DELIVERIES.c.outbox_id)
-    late = select(DELIVERIES.c.host).select_from(of_it).where(ITEMS.c.object_id == post_id).distinct().limit(MOST_SHOWN)
+    # What was queued at the post's own moment brings it; what was queued later brings an edit of it.
+    brings_it = (ITEMS.c.object_id == post_id, ITEMS.c.created_at <= found.received_at)
+    late = select(DELIVERIES.c.host).select_from(of_it).where(*brings_it).distinct().limit(MOST_SHOWN)
     waiting = set(uow.connection.execute(late).scalars())
-    spreads = select(ITEMS.c.id).where(ITEMS.c.object_id == post_id, ITEMS.c.audience.is_not(None)).limit(1)
+    spreads = select(ITEMS.c.id).where(*brings_it, ITEMS.c.audience.is_not(None)).limit(1)
     return Copies(
         post=found,
         sent=tuple(host for host, via in rows if via == "push" and host not in waiting),

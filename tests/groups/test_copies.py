@@ -1,5 +1,7 @@
 """Where a post went: whoever was sent it or came for it is noted, asked to delete it, and told to its author only."""
 
+from datetime import timedelta
+
 import pytest
 
 from activitypub.ledger import holds_copy, note_fetch
@@ -64,6 +66,24 @@ def test_its_author_sees_where_it_went_and_nobody_else_does(house: House) -> Non
     assert (arrived.sent, arrived.fetched, arrived.waiting) == (("far.example",), ("strange.example",), ())
     with pytest.raises(NotFound):
         house.ask(copies_of, kim, post.id)
+
+
+@pytest.mark.parametrize("audience", ["public", "followers"])
+def test_a_server_that_has_a_post_has_it_while_an_edit_waits(house: House, audience: str) -> None:
+    group = house.group("grief", audience=audience)
+    ana = house.person("ana", group)
+    house.stranger("sam", "far.example", group)
+    post = house.post(ana, "hello", group_id=group)
+    for text in ("hello again", "hello once more"):
+        house.clock.move(timedelta(minutes=1))
+        house.edit(ana, post.id, text)
+        assert copies(house, post).waiting == ("far.example",), "it has not even reached them"
+    house.deliver()
+    house.clock.move(timedelta(minutes=1))
+    house.edit(ana, post.id, "hello at last")
+    assert house.sent() != []
+    found = copies(house, post)
+    assert (found.sent, found.waiting) == (("far.example",), ())
 
 
 @pytest.mark.parametrize("audience", ["none", "public"])
