@@ -16,6 +16,8 @@ from node.settings import is_loopback
 ANYWHERE = ("/health/live", "/health/ready")
 """Asked by whoever looks after the node, at its address on the inner network."""
 PORT = re.compile(r":[0-9]{1,5}\Z")
+NOT_SPOKEN = 1003
+"""RFC 6455 §7.4.1; before the handshake is answered the server makes a 403 of it."""
 SENTENCE = "This server is not the one that was asked for."
 
 
@@ -34,12 +36,20 @@ class OwnHost:
         self._app, self._base_url, self._development, self._answer = app, base_url, development, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or refuse."""
-        if scope["type"] != "http" or scope["path"] in ANYWHERE or self._is_ours(Headers(scope=scope).getlist("host")):
+        """Pass on, or refuse; this node has nothing to say but over HTTP."""
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and self._is_let_in(scope)):
             await self._app(scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": NOT_SPOKEN})
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"{scope['type']} is not spoken here")
         response = await self._answer(Request(scope), HTTPException(HTTPStatus.MISDIRECTED_REQUEST, SENTENCE))
         await response(scope, receive, send)
+
+    def _is_let_in(self, scope: Scope) -> bool:
+        return scope["path"] in ANYWHERE or self._is_ours(Headers(scope=scope).getlist("host"))
 
     def _is_ours(self, hosts: list[str]) -> bool:
         """Tell whether a request names this host, and no other beside it."""

@@ -136,6 +136,29 @@ async def test_of_two_hosts_neither_counts() -> None:
         assert await answered(hosts) == 421
 
 
+@pytest.mark.parametrize("host", [b"kin.example", b"evil.example"])
+async def test_nothing_but_http_is_spoken(host: bytes) -> None:
+    """No way in beside the one whose name is looked at."""
+    sent, passed = [], []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def inner(scope: Scope, _: Receive, __: Send) -> None:
+        passed.append(scope["type"])
+
+    door = OwnHost(inner, "https://kin.example", development=False, answer=nowhere)
+    await door({"type": "websocket", "path": "/", "headers": [(b"host", host)]}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
+    with pytest.raises(RuntimeError, match="not spoken here"):
+        await door({"type": "something new", "path": "/", "headers": [(b"host", host)]}, receive, send)
+    await door({"type": "lifespan"}, receive, send)
+    assert passed == ["lifespan"]
+
+
 @given(host=st.binary(max_size=40), development=st.booleans())
 async def test_no_host_is_a_fault(*, host: bytes, development: bool) -> None:
     assert await answered([host], development=development) in {200, 421}
