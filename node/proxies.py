@@ -1,10 +1,16 @@
 """Notices a proxy that the settings do not name: then all people seem to come from its address, and share one limit."""
 
+from ipaddress import ip_address
+
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger()
+
+
+EFFECT = "a forwarded address was not believed: if a proxy of this node named it, all its users share one limit"
+"""Anybody may send such a field, so it proves no proxy."""
 
 
 class UnnamedProxy:
@@ -18,7 +24,7 @@ class UnnamedProxy:
         """Pass on, after a look at the request."""
         if not self._said and scope["type"] == "http" and is_unbelieved(scope):
             self._said = True
-            log.warning("proxy.unnamed", setting="KINFOLD_TRUSTED_PROXIES", effect="all its users share one limit")
+            log.warning("proxy.unnamed", setting="KINFOLD_TRUSTED_PROXIES", effect=EFFECT)
         await self._app(scope, receive, send)
 
 
@@ -27,6 +33,18 @@ def is_unbelieved(scope: Scope) -> bool:
 
     The server puts one of the addresses in the field in the place of the proxy's own, if it believes the proxy.
     """
-    forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
+    fields = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
+    forwarded = {_address(field.strip()) for field in fields if field.strip()}
     client = scope.get("client")
-    return bool(forwarded.strip(", ")) and (client is None or client[0] not in forwarded)
+    return bool(forwarded) and (client is None or _address(client[0]) not in forwarded)
+
+
+def _address(field: str) -> str:
+    """Return an address in one spelling, without a port; what is none stays as it is."""
+    bare = field[1:].partition("]")[0] if field.startswith("[") else field
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        return field

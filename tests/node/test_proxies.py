@@ -44,6 +44,26 @@ async def test_an_unnamed_proxy_is_told_once_and_nobody_with_it(trusted: list[st
     assert PERSON not in str(said)
 
 
+@pytest.mark.parametrize("forwarded", [f"{PROXY}9", f"1{PROXY}", f"x{PROXY}", f"{PERSON}, 1{PROXY}:80"])
+async def test_an_address_that_only_holds_the_other_is_another(forwarded: str) -> None:
+    with capture_logs() as said:
+        await ask(node_behind([]), x_forwarded_for=forwarded)
+    assert [each["event"] for each in said] == ["proxy.unnamed"]
+
+
+async def test_it_is_not_said_for_certain_that_there_is_a_proxy() -> None:
+    with capture_logs() as said:
+        await ask(node_behind([]), x_forwarded_for=PERSON)
+    assert "if a proxy" in said[0]["effect"]
+
+
+@pytest.mark.parametrize("forwarded", ["[2001:db8::1]:443", "2001:DB8:0::1", "[2001:db8::1]"])
+async def test_an_address_is_known_in_each_of_its_spellings(forwarded: str) -> None:
+    with capture_logs() as said:
+        await ask(node_behind([PROXY]), x_forwarded_for=forwarded)
+    assert said == []
+
+
 @pytest.mark.parametrize("forwarded", [PERSON, f"{PERSON}:4711", f"6.6.6.6, {PERSON}", PROXY, "2001:db8::1"])
 @pytest.mark.parametrize("trusted", [[PROXY], ["10.0.0.0/8"], [PROXY, "192.0.2.1"]])
 async def test_a_proxy_that_is_named_is_no_news(trusted: list[str], forwarded: str) -> None:
