@@ -123,8 +123,9 @@ def _warn_of_ownerless(node: Node, leaving: accounts.AccountView) -> None:
     mine = node.database.read_now(accounts.all_personas_of, leaving.id)
     names = [view.card.handle for view in node.database.read_now(groups_owned_by, mine)]
     if names:
+        have = "which has" if len(names) == 1 else "which have"
         click.echo(
-            f"kinfold: {leaving.name} owns {', '.join(names)}, which has no owner after this: "
+            f"kinfold: {leaving.name} owns {', '.join(names)}, {have} no owner after this: "
             "kinfold group owner GROUP HANDLE appoints another member, before or afterwards",
             err=True,
         )
