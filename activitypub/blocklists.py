@@ -100,11 +100,6 @@ def write_blocklist(rules: Iterable[tuple[str, str]]) -> str:
     return out.getvalue()
 
 
-def covering(host: str, domains: Mapping[str, Any]) -> str | None:
-    """Return the most specific of some domains that a host lies in, or None."""
-    return next((name for name in domains_above(without_port(host)) if name in domains), None)
-
-
 def _csv_rows(text: str, refusals: list[Refusal]) -> list[Line]:
     """Return what each row says; a header may name the columns, or not. Adds the rows that cannot be read."""
     rows: list[Line] = []

@@ -68,7 +68,7 @@ class ActorKey(Record):
 
 
 class Peer(Record):
-    """Another server: what it is, how it takes what we send, and what the admin rules of it."""
+    """Another server that was seen: what it is and how it takes what we send."""
 
     __tablename__ = "peers"
     holds = Holds("what is known of another server", OnErasure.KEEP)
@@ -80,8 +80,8 @@ class Peer(Record):
     """What it says that it runs, in lower case; null when it does not say."""
     described_at: Mapped[datetime | None] = mapped_column(index=True)
     """When it was asked what it runs; null for one that was not asked yet."""
-    level: Mapped[str] = mapped_column(default="normal")
-    """`allow` (trusted), `normal`, `limit`, `quarantine` or `suspend`."""
+    level: Mapped[str | None]
+    """What the rules say of it, its own or that of a domain above it; null where none does. Written by `peers` only."""
     first_seen_on: Mapped[datetime]
     failures: Mapped[int] = mapped_column(default=0)
     """Failed deliveries in a row."""
@@ -90,6 +90,21 @@ class Peer(Record):
     last_success_on: Mapped[datetime | None]
     rfc9421_on: Mapped[datetime | None] = mapped_column(Day)
     """When it was found to want RFC 9421 signatures; null for draft-cavage, which all others take."""
+
+
+class PeerRule(Record):
+    """What the admin rules of a domain and all below it, whether a server there was ever seen or not."""
+
+    __tablename__ = "peer_rules"
+    holds = Holds("which servers the admin lets in or holds off", OnErasure.KEEP)
+
+    host: Mapped[str] = mapped_column(primary_key=True)
+    """The canonical name, with a port where the rule is for that alone."""
+    level: Mapped[str]
+    """`allow` (trusted), `normal`, `limit`, `quarantine` or `suspend`."""
+    source: Mapped[str]
+    """`manual`, or `import` for what came with a list."""
+    made_on: Mapped[datetime] = mapped_column(Day)
 
 
 class InboxItem(Record, Due):

@@ -1,16 +1,20 @@
 """Which servers this node talks with, kept in memory so that no request waits for the database to know.
 
 A rule for a host also covers the hosts below it, whatever the port and spelling (S-308); the most specific rule wins.
+Rules and what was seen of servers are two tables: to be met is not to be let in. So that statements need not look for
+the domains above a host, each server that was seen also has the level that the rules give it, rewritten with them.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ScalarSelect, Table, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.errors import Blocked, MalformedActivity
-from activitypub.models import Peer
+from activitypub.models import Peer, PeerRule
 from activitypub.origins import canonical_host
 from privacy.unit_of_work import Database, UnitOfWork, table_of
 
@@ -20,7 +24,10 @@ CLOSED = frozenset({"quarantine", "suspend"})
 MODES = ("open", "quarantine", "allowlist", "off")
 FRESH_FOR = timedelta(seconds=15)
 """How late another process learns of a rule at most; the one that makes it knows at once."""
-PEERS = table_of(Peer)
+MANUAL, IMPORT = "manual", "import"
+"""Who made a rule: a human for that very domain, or a list. What a human said of a domain, no list changes."""
+REWRITTEN_AT_ONCE = 500
+PEERS, RULES = table_of(Peer), table_of(PeerRule)
 
 
 class PeerPolicy:
@@ -48,9 +55,9 @@ class PeerPolicy:
             canonical = canonical_host(host)
         except MalformedActivity:
             return "suspend"
-        for candidate in (canonical, *domains_above(without_port(canonical))):
-            if candidate in self._levels:
-                return self._levels[candidate]
+        name = covering(canonical, self._levels)
+        if name is not None:
+            return self._levels[name]
         return {"open": "normal", "quarantine": "quarantine"}.get(self._mode, "suspend")
 
     def is_refused(self, host: str) -> bool:
@@ -79,7 +86,7 @@ class PeerPolicy:
 
     async def refresh(self, database: Database, now: datetime) -> None:
         """Read the rules now, as after a change."""
-        self.replace(await database.read(levels, everybody=self._mode == "quarantine"), now)
+        self.replace(await database.read(levels), now)
 
 
 def without_port(host: str) -> str:
@@ -97,17 +104,22 @@ def domains_above(name: str) -> list[str]:
     return [".".join(labels[start:]) for start in range(len(labels))]
 
 
-def levels(uow: UnitOfWork, *, everybody: bool = False) -> dict[str, str]:
-    """Return the rule for every host that has one of its own, or also for those that were just met before."""
-    query = select(PEERS.c.host, PEERS.c.level)
-    if not everybody:
-        query = query.where(PEERS.c.level != "normal")
+def covering(host: str, domains: Mapping[str, Any]) -> str | None:
+    """Return the most specific of some domains that a canonical host is, or lies in, or None."""
+    return next((name for name in (host, *domains_above(without_port(host))) if name in domains), None)
+
+
+def levels(uow: UnitOfWork, *, source: str | None = None) -> dict[str, str]:
+    """Return the rules by domain, or those alone that come from one source."""
+    query = select(RULES.c.host, RULES.c.level)
+    if source is not None:
+        query = query.where(RULES.c.source == source)
     return {row.host: row.level for row in uow.connection.execute(query)}
 
 
 def note_seen(uow: UnitOfWork, host: str) -> None:
     """Remember that a server exists; its rules and class stay as they are. A new one is asked soon what it runs."""
-    if uow.connection.execute(_insert(uow).values(_new_peer(uow, host)).on_conflict_do_nothing()).rowcount:
+    if uow.connection.execute(_insert(uow, PEERS).values(_new_peer(uow, host)).on_conflict_do_nothing()).rowcount:
         uow.wake("peers")
 
 
@@ -126,22 +138,59 @@ def set_level(uow: UnitOfWork, host: str, level: str) -> str:
     if level not in LEVELS:
         raise ValueError(f"level {level!r}")
     name = canonical_host(host)
-    statement = _insert(uow).values(_new_peer(uow, name) | {"level": level})
-    uow.connection.execute(statement.on_conflict_do_update(index_elements=["host"], set_={"level": level}))
+    _hold_peers(uow)
+    made = _insert(uow, RULES).values(_new_rule(uow, name, level, MANUAL))
+    told = {"level": made.excluded.level, "source": made.excluded.source, "made_on": made.excluded.made_on}
+    uow.connection.execute(made.on_conflict_do_update(index_elements=["host"], set_=told))
+    _rewrite_levels(uow)
     return name
 
 
-def set_levels(uow: UnitOfWork, levels: Mapping[str, str]) -> None:
-    """Set the rules for several hosts by their canonical names, all of them or none, in one statement."""
-    rows = [_new_peer(uow, host) | {"level": level} for host, level in sorted(levels.items())]
-    if rows:
-        made = _insert(uow)
-        told = made.on_conflict_do_update(index_elements=["host"], set_={"level": made.excluded.level})
-        uow.connection.execute(told, rows)
+def import_levels(uow: UnitOfWork, levels: Mapping[str, str]) -> None:
+    """Set the rules of a list by canonical names, all of them or none, where there is none yet."""
+    if not levels:
+        return
+    _hold_peers(uow)
+    rows = [_new_rule(uow, host, level, IMPORT) for host, level in sorted(levels.items())]
+    uow.connection.execute(_insert(uow, RULES).on_conflict_do_nothing(), rows)
+    _rewrite_levels(uow)
 
 
-def _insert(uow: UnitOfWork) -> sqlite.Insert | postgresql.Insert:
-    return sqlite.insert(PEERS) if uow.dialect == "sqlite" else postgresql.insert(PEERS)
+def lift_level(uow: UnitOfWork, name: str) -> bool:
+    """Take back the rule for a domain by its canonical name; tell whether there was one."""
+    _hold_peers(uow)
+    lifted = uow.connection.execute(delete(RULES).where(RULES.c.host == name)).rowcount > 0
+    _rewrite_levels(uow)
+    return lifted
+
+
+def _hold_peers(uow: UnitOfWork) -> None:
+    """Let no server be seen for the first time between the rules as they were and as they are."""
+    if uow.dialect == "postgresql":
+        uow.connection.execute(text("LOCK TABLE peers IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def _rewrite_levels(uow: UnitOfWork) -> None:
+    """Give each server that was seen the level that the rules say now, in a few statements however many change."""
+    rules = levels(uow)
+    changed: dict[str | None, list[str]] = defaultdict(list)
+    for row in uow.connection.execute(select(PEERS.c.host, PEERS.c.level)):
+        name = covering(row.host, rules)
+        level = None if name is None else rules[name]
+        if level != row.level:
+            changed[level].append(row.host)
+    for level, hosts in changed.items():
+        for start in range(0, len(hosts), REWRITTEN_AT_ONCE):
+            some = PEERS.c.host.in_(hosts[start : start + REWRITTEN_AT_ONCE])
+            uow.connection.execute(update(PEERS).where(some).values(level=level))
+
+
+def _insert(uow: UnitOfWork, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if uow.dialect == "sqlite" else postgresql.insert(table)
+
+
+def _new_rule(uow: UnitOfWork, host: str, level: str, source: str) -> dict[str, object]:
+    return {"host": host, "level": level, "source": source, "made_on": uow.now}
 
 
 def _new_peer(uow: UnitOfWork, host: str) -> dict[str, object]:
@@ -149,7 +198,14 @@ def _new_peer(uow: UnitOfWork, host: str) -> dict[str, object]:
     return {
         "host": host,
         "delivery_class": "microblog",
-        "level": "normal",
+        "level": _level_of(host),
         "first_seen_on": first_day,
         "failures": 0,
     }
+
+
+def _level_of(host: str) -> ScalarSelect[str]:
+    """Return the query for what the rules say of a canonical host: of those that cover it, the longest name's."""
+    names = (host, *domains_above(without_port(host)))
+    query = select(RULES.c.level).where(RULES.c.host.in_(names)).order_by(func.length(RULES.c.host).desc())
+    return query.limit(1).scalar_subquery()

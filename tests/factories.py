@@ -13,6 +13,7 @@ from sqlalchemy import insert
 
 from activitypub import actors
 from activitypub.models import Actor
+from activitypub.peers import note_seen
 from activitypub.uris import Uris
 from groups import founding, people
 from groups.models import Group, Membership
@@ -91,6 +92,7 @@ def make_remote_actor(
         "body": sealed.body,
     }  # fmt: skip
     uow.connection.execute(insert(table_of(Actor)), row | columns)
+    note_seen(uow, host)
     if kind == "Group":
         row = {
             "id": actor_id, "local": False, "audience": "public", "join_rule": "open", "preset": None, "state": "open",

@@ -264,6 +264,17 @@ def _outbox_items() -> None:
     op.create_index(op.f("ix_outbox_items_object_id"), "outbox_items", ["object_id"], unique=False)
 
 
+def _peer_rules() -> None:
+    op.create_table(
+        "peer_rules",
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("made_on", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("host", name=op.f("pk_peer_rules")),
+    )
+
+
 def _peers() -> None:
     op.create_table(
         "peers",
@@ -271,7 +282,7 @@ def _peers() -> None:
         sa.Column("delivery_class", sa.String(), nullable=False),
         sa.Column("software", sa.String(), nullable=True),
         sa.Column("described_at", sa.BigInteger(), nullable=True),
-        sa.Column("level", sa.String(), nullable=False),
+        sa.Column("level", sa.String(), nullable=True),
         sa.Column("first_seen_on", sa.BigInteger(), nullable=False),
         sa.Column("failures", ID, nullable=False),
         sa.Column("closed_until", sa.BigInteger(), nullable=True),
@@ -586,6 +597,7 @@ TABLES: dict[str, Callable[[], None]] = {
     "notifications": _notifications,
     "oauth_applications": _oauth_applications,
     "outbox_items": _outbox_items,
+    "peer_rules": _peer_rules,
     "peers": _peers,
     "person_follows": _person_follows,
     "persona_links": _persona_links,

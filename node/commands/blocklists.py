@@ -8,18 +8,17 @@ from pathlib import Path
 import click
 from sqlalchemy import func, select
 
-from activitypub.blocklists import Blocklist, covering, read_blocklist, write_blocklist
-from activitypub.models import Actor, Peer
-from activitypub.peers import set_level, set_levels
+from activitypub.blocklists import Blocklist, read_blocklist, write_blocklist
+from activitypub.models import Actor
+from activitypub.peers import MANUAL, covering, import_levels, levels, lift_level
 from groups.models import Membership
-from node.commands.domains import checked_domain, domain
+from node.commands.domains import checked_domain, domain, outlook
 from node.commands.running import Refused, opened
 from node.commands.showing import as_json, tell_all
 from privacy.unit_of_work import UnitOfWork, table_of
 
-PEERS, ACTORS, MEMBERSHIPS = table_of(Peer), table_of(Actor), table_of(Membership)
+ACTORS, MEMBERSHIPS = table_of(Actor), table_of(Membership)
 COLUMNS = ("domain", "level", "members", "groups")
-UNRULED = "normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,8 @@ class Known:
     """What the node has to do with other servers, by host: rules, members in groups here, groups that are followed."""
 
     levels: Mapping[str, str]
+    manual: Mapping[str, str]
+    """Those of the rules that a human made."""
     members: Mapping[str, int]
     groups: Mapping[str, int]
 
@@ -48,7 +49,7 @@ def import_list(environ: Mapping[str, str], file: Path, *, applies: bool, json_w
         found = read_blocklist(_content(file), node.uris.domain, known.partners)
         rows = preview(found, known)
         if applies:
-            node.database.write_now(set_levels, {str(row["domain"]): str(row["level"]) for row in rows})
+            node.database.write_now(import_levels, {str(row["domain"]): str(row["level"]) for row in rows})
         for refusal in found.refusals:
             click.echo(f"kinfold: line {refusal.line}, {refusal.text}: {refusal.why}", err=True)
         tell_all(COLUMNS, rows, json_wanted=json_wanted, none="The list holds nothing that is new here.")
@@ -69,18 +70,16 @@ def export_list(environ: Mapping[str, str]) -> None:
 @click.argument("name", metavar="D")
 @click.pass_obj
 def undo(environ: Mapping[str, str], name: str) -> None:
-    """Take back the rule for a domain; memberships that it held off go on as they were."""
+    """Take back the rule for a domain; what holds for every server, or for a domain above it, holds again."""
     with opened(environ) as node:
         canonical = checked_domain(name)
-        if node.database.read_now(what_is_known).levels.get(canonical, UNRULED) == UNRULED:
+        if not node.database.write_now(lift_level, canonical):
             raise Refused(f"there is no rule for {canonical}")
-        node.database.write_now(set_level, canonical, UNRULED)
-        click.echo(f"{canonical}: {UNRULED}")
+        click.echo(f"{canonical}: {node.database.read_now(outlook, node.settings.federation, canonical)}")
 
 
 def what_is_known(uow: UnitOfWork) -> Known:
-    """Return rules and ties, each by host, in three statements however long a list is."""
-    levels = {row.host: row.level for row in uow.connection.execute(select(PEERS.c.host, PEERS.c.level))}
+    """Return rules and ties, each by host, in four statements however long a list is."""
     here = MEMBERSHIPS.join(ACTORS, ACTORS.c.id == MEMBERSHIPS.c.actor_id)
     there = MEMBERSHIPS.join(ACTORS, ACTORS.c.id == MEMBERSHIPS.c.group_id)
     counted = (ACTORS.c.host, func.count().label("ties"))
@@ -89,14 +88,17 @@ def what_is_known(uow: UnitOfWork) -> Known:
         {row.host: row.ties for row in uow.connection.execute(query.where(*alive).group_by(ACTORS.c.host))}
         for query in (select(*counted).select_from(here), select(*counted).select_from(there))
     ]
-    return Known(levels, *found)
+    return Known(levels(uow), levels(uow, source=MANUAL), *found)
 
 
 def preview(found: Blocklist, known: Known) -> list[dict[str, object]]:
-    """Return each rule that is new, with the members and followed groups that it would cut off (pure)."""
+    """Return each rule that is new, with the members and followed groups that it would cut off (pure).
+
+    What a human ruled of a domain holds for all below it as well, whatever a list says.
+    """
     domains = {entry.domain: entry for entry in found.entries}
     members, groups = (_summed(ties, domains) for ties in (known.members, known.groups))
-    unruled = (name for name in domains if known.levels.get(name, UNRULED) == UNRULED)  # a rule made here stays
+    unruled = (name for name in domains if name not in known.levels and covering(name, known.manual) is None)
     return [
         {"domain": name, "level": domains[name].level, "members": members[name], "groups": groups[name]}
         for name in unruled

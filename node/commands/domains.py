@@ -9,13 +9,13 @@ from sqlalchemy import select
 
 from activitypub.domains import domain_in, is_own, why_not_held_off
 from activitypub.models import Peer
-from activitypub.peers import CLOSED, LEVELS, set_level
+from activitypub.peers import CLOSED, LEVELS, MANUAL, PeerPolicy, covering, levels, set_level
 from node.commands.running import Refused, opened
 from node.commands.showing import as_json, tell_all
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PEERS = table_of(Peer)
-COLUMNS = ("domain", "level", "class", "failures")
+COLUMNS = ("domain", "level", "rule", "source", "class", "failures")
 BESIDE_THE_DOMAIN: Final = re.compile(r"^\s*(?:https?:)?(?://)?(?:@?[^@/]*@)?|[/?#].*$|\s+$", re.IGNORECASE | re.DOTALL)
 """What of an address or a handle is not the domain."""
 
@@ -44,19 +44,41 @@ def set_one(environ: Mapping[str, str], name: str, level: str) -> None:
 
 
 @domain.command(name="list")
+@click.option("--waiting", is_flag=True, help="Only those in quarantine, which wait for you to decide.")
 @as_json
 @click.pass_obj
-def list_them(environ: Mapping[str, str], *, json_wanted: bool) -> None:
-    """List the servers that are known, and the rule for each."""
+def list_them(environ: Mapping[str, str], *, waiting: bool, json_wanted: bool) -> None:
+    """List the servers that are known or ruled, how each is treated, and the domain whose rule says so."""
     with opened(environ) as node:
-        rows = node.database.read_now(known_peers)
-        tell_all(COLUMNS, rows, json_wanted=json_wanted, none="No other server is known yet.")
+        rows = node.database.read_now(known_peers, node.settings.federation)
+        if waiting:
+            rows = [row for row in rows if row["level"] == "quarantine"]
+        none = "No server waits." if waiting else "No other server is known yet."
+        tell_all(COLUMNS, rows, json_wanted=json_wanted, none=none)
 
 
-def known_peers(uow: UnitOfWork) -> list[dict[str, object]]:
-    """Return every server that is known, by name."""
-    rows = uow.connection.execute(select(PEERS).order_by(PEERS.c.host)).fetchall()
-    return [dict(zip(COLUMNS, (row.host, row.level, row.delivery_class, row.failures), strict=True)) for row in rows]
+def known_peers(uow: UnitOfWork, mode: str) -> list[dict[str, object]]:
+    """Return every server that was seen or has a rule, by name; without a rule the node's mode decides."""
+    policy, rules, manual = PeerPolicy(mode), levels(uow), levels(uow, source=MANUAL)
+    policy.replace(rules, uow.now)
+    seen = {row.host: row for row in uow.connection.execute(select(PEERS))}
+    rows = []
+    for host in sorted({*seen, *rules}):
+        rule, peer = covering(host, rules), seen.get(host)
+        source = None if rule is None else "manual" if rule in manual else "import"
+        about = (None, None) if peer is None else (peer.delivery_class, peer.failures)
+        rows.append(dict(zip(COLUMNS, (host, policy.level(host), rule, source, *about), strict=True)))
+    return rows
+
+
+def outlook(uow: UnitOfWork, mode: str, name: str) -> str:
+    """Return in a few words how a domain is treated, and why, where it has no rule of its own."""
+    policy, rules = PeerPolicy(mode), levels(uow)
+    policy.replace(rules, uow.now)
+    above = covering(name, rules)
+    if above is None:
+        return f"{policy.level(name)}, as every server without a rule"
+    return policy.level(name) if above == name else f"{policy.level(name)}, by the rule for {above}"
 
 
 def checked_domain(typed: str) -> str:

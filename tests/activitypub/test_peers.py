@@ -1,21 +1,33 @@
 """Which servers this node talks with: the rule for a host is the rule for all below it, in every spelling (S-308)."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from activitypub.errors import Blocked, MalformedActivity
-from activitypub.models import Peer
+from activitypub.models import Peer, PeerRule
 from activitypub.origins import canonical_host
-from activitypub.peers import FRESH_FOR, LEVELS, MODES, PeerPolicy, domains_above, levels, note_seen, set_level
+from activitypub.peers import (
+    FRESH_FOR,
+    LEVELS,
+    MODES,
+    PeerPolicy,
+    domains_above,
+    import_levels,
+    levels,
+    lift_level,
+    note_seen,
+    set_level,
+)
 from node.database import ThreadedDatabase
-from privacy.unit_of_work import table_of
+from privacy.unit_of_work import UnitOfWork, table_of
 from tests.clock import START, MovableClock
 
-PEERS = table_of(Peer)
+PEERS, RULES = table_of(Peer), table_of(PeerRule)
 LABEL = st.text("abcxyz019", min_size=1, max_size=6)
 HOST = st.lists(LABEL, min_size=2, max_size=4).map(lambda labels: ".".join([*labels, "example"]))
 
@@ -98,10 +110,100 @@ def test_a_rule_is_kept_under_the_one_name_and_survives_what_is_seen_later(datab
     for level in LEVELS:
         assert database.write_now(set_level, "MÜLLER.example.", level) == "xn--mller-kva.example"
         database.write_now(note_seen, "xn--mller-kva.example")
-        expected = {} if level == "normal" else {"xn--mller-kva.example": level}
-        assert database.read_now(levels) == expected
-    rows = database.read_now(lambda uow: uow.connection.execute(select(PEERS.c.host)).scalars().all())
-    assert rows == ["xn--mller-kva.example"]
+        assert database.read_now(levels) == {"xn--mller-kva.example": level}
+        assert database.read_now(seen) == {"xn--mller-kva.example": level}
+
+
+HOSTS = ("bad.example", "sub.bad.example", "a.sub.bad.example", "bad.example:8443", "notbad.example", "127.0.0.1:1")
+
+
+def seen(uow: UnitOfWork) -> dict[str, str | None]:
+    """Every server that was seen, with the level that statements find."""
+    return {row.host: row.level for row in uow.connection.execute(select(PEERS.c.host, PEERS.c.level))}
+
+
+def test_s308_statements_find_the_level_that_the_rules_give(database: ThreadedDatabase) -> None:
+    """Whether a server was seen before the rule was made or after, for its own name or one above it."""
+    for host in HOSTS[::2]:
+        database.write_now(note_seen, host)
+    database.write_now(set_level, "bad.example", "suspend")
+    database.write_now(set_level, "sub.bad.example", "allow")
+    for host in HOSTS[1::2]:
+        database.write_now(note_seen, host)
+    assert database.read_now(seen) == {
+        "bad.example": "suspend", "sub.bad.example": "allow", "a.sub.bad.example": "allow",
+        "bad.example:8443": "suspend", "notbad.example": None, "127.0.0.1:1": None,
+    }  # fmt: skip
+    assert database.write_now(lift_level, "sub.bad.example")
+    assert not database.write_now(lift_level, "sub.bad.example")
+    assert set(database.read_now(seen).values()) == {"suspend", None}
+    assert database.write_now(lift_level, "bad.example")
+    assert set(database.read_now(seen).values()) == {None}
+
+
+NAME = st.lists(st.sampled_from(["a", "b", "bad"]), min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "x"]))
+PORT = st.sampled_from(["", "", ":8443"])
+DEED = st.tuples(st.sampled_from(["see", "lift", "import", *LEVELS]), st.builds(str.__add__, NAME, PORT))
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(DEED, max_size=12))
+def test_s308_what_statements_find_is_what_the_policy_says(
+    database: ThreadedDatabase, deeds: list[tuple[str, str]]
+) -> None:
+    """Whatever is seen, ruled, imported and taken back, in whatever order."""
+
+    def do_all(uow: UnitOfWork) -> dict[str, str | None]:
+        for table in (PEERS, RULES):
+            uow.connection.execute(table.delete())
+        for deed, name in deeds:
+            if deed == "see":
+                note_seen(uow, name)
+            elif deed == "lift":
+                lift_level(uow, name)
+            elif deed == "import":
+                import_levels(uow, {name: "suspend"})
+            else:
+                set_level(uow, name, deed)
+        return seen(uow)
+
+    found = database.write_now(do_all)
+    made = PeerPolicy()
+    made.replace(database.read_now(levels), START)
+    assert {host: level or "normal" for host, level in found.items()} == {host: made.level(host) for host in found}
+
+
+def test_a_list_changes_nothing_that_a_human_ruled(database: ThreadedDatabase) -> None:
+    database.write_now(note_seen, "partner.example")
+    database.write_now(set_level, "partner.example", "normal")
+    database.write_now(import_levels, {"partner.example": "suspend", "bad.example": "suspend"})
+    database.write_now(import_levels, {})
+    assert database.read_now(levels) == {"partner.example": "normal", "bad.example": "suspend"}
+    assert database.read_now(levels, source="manual") == {"partner.example": "normal"}
+    database.write_now(set_level, "bad.example", "quarantine")
+    assert database.read_now(levels, source="import") == {}, "what a human says of it is a human's from there on"
+
+
+def test_a_long_list_is_taken_in_a_few_statements(database: ThreadedDatabase) -> None:
+    names = [f"bad{number}.example" for number in range(5_000)]
+
+    def see(uow: UnitOfWork) -> None:
+        for name in names[:1_200]:
+            note_seen(uow, f"sub.{name}")
+
+    database.write_now(see)
+    statements: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        database.write_now(import_levels, dict.fromkeys(names, "suspend"))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(statements) < 20
+    assert set(database.read_now(seen).values()) == {"suspend"}
 
 
 async def test_another_process_learns_of_a_rule_within_fifteen_seconds(
@@ -126,11 +228,20 @@ def test_what_is_in_quarantine_is_held_off_with_all_below_it_until_it_is_let_go(
     assert not made.is_refused("sub.bad.example")
 
 
-async def test_in_quarantine_mode_a_server_that_was_met_before_goes_on(database: ThreadedDatabase) -> None:
-    database.write_now(note_seen, "old.example")
+async def test_s308_in_quarantine_mode_to_have_been_met_is_not_to_be_let_in(database: ThreadedDatabase) -> None:
+    """A server without a rule waits for a human, seen or not, and one that was seen falls under the rule above it."""
+    for host in ("old.example", "sub.bad.example"):
+        database.write_now(note_seen, host)
+    database.write_now(set_level, "bad.example", "suspend")
     made = PeerPolicy("quarantine")
     await made.refresh(database, START)
-    assert (made.is_refused("old.example"), made.is_refused("new.example")) == (False, True)
-    database.write_now(set_level, "new.example", "normal")
+    hosts = ("old.example", "new.example", "sub.bad.example")
+    assert [made.level(host) for host in hosts] == ["quarantine", "quarantine", "suspend"]
+    for level in ("normal", "allow"):
+        database.write_now(set_level, "old.example", level)
+        await made.refresh(database, START)
+        assert [made.is_refused(host) for host in hosts] == [False, True, True], "a human let it in"
+    database.write_now(lift_level, "old.example")
+    database.write_now(lift_level, "bad.example")
     await made.refresh(database, START)
-    assert not made.is_refused("new.example")
+    assert {made.level(host) for host in hosts} == {"quarantine"}, "to take a rule back lets nobody in"

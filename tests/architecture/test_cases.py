@@ -225,7 +225,11 @@ CASES: dict[str, dict[str, list[str]]] = {
     },
     "S-308": {
         LIARS: ["test_s308_a_domain_block_covers_what_lies_below_and_every_spelling"],
-        PEERS: ["test_s308_a_rule_holds_below_and_however_it_is_written"],
+        PEERS: [
+            "test_s308_a_rule_holds_below_and_however_it_is_written",
+            "test_s308_in_quarantine_mode_to_have_been_met_is_not_to_be_let_in",
+            "test_s308_what_statements_find_is_what_the_policy_says",
+        ],
         DISCOVERY: ["test_s308_a_blocked_server_is_never_asked"],
         HANDLING: ["test_s308_a_document_of_a_blocked_server_is_not_asked_for"],
         DELIVERY: ["test_suspended_hosts_get_nothing"],

@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from activitypub import actors
 from activitypub.errors import FederationError, NeedsObject
-from activitypub.models import Delivery, OutboxItem, Peer
+from activitypub.models import Delivery, OutboxItem
+from activitypub.peers import note_threadiverse
 from activitypub.ports import NOBODY, Arrival, Publication
 from activitypub.uris import Uris
 from activitypub.vocabulary.reading import parse
@@ -412,14 +413,7 @@ def test_threadiverse_hosts_get_the_activity_itself(scene: Scene) -> None:
     lemmy = scene.database.write_now(make_remote_actor, "lee", "lemmy.example")
     scene.join(lemmy)
 
-    def classify(uow: UnitOfWork) -> None:
-        values = {
-            "host": "lemmy.example", "delivery_class": "threadiverse", "level": "normal", "failures": 0,
-            "first_seen_on": uow.now,
-        }  # fmt: skip
-        uow.connection.execute(insert(table_of(Peer)).values(**values))
-
-    scene.database.write_now(classify)
+    scene.database.write_now(note_threadiverse, "lemmy.example")
     scene.receive(scene.sam, create(scene))
     assert sorted(scene.queued()) == [
         ("Announce", "https://far.example/inbox"),

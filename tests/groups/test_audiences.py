@@ -50,6 +50,22 @@ def test_a_large_audience_gets_what_a_small_one_would(house: House, audience: st
     assert not {host for host, _ in spread} & {"shut.example", "held.example"} or name == "holders"
 
 
+@pytest.mark.parametrize("level", ["suspend", "quarantine"])
+def test_s308_who_is_below_a_domain_that_is_held_off_gets_no_words(house: House, level: str) -> None:
+    """However late the server is met; and trust in a domain is trust in what lies below it."""
+    group = house.group("grief", audience="public")
+    house.stranger("sam", "early.bad.example", group)
+    house.class_of("bad.example", level=level)
+    house.class_of("good.bad.example", level="allow")
+    for host in ("late.bad.example", "good.bad.example", "a.good.bad.example", "other.example"):
+        house.stranger("sam", host, group)
+    let_in = {"good.bad.example", "a.good.bad.example", "other.example"}
+    assert {host for host, _ in inboxes_of(house, AUDIENCES["public/boosts"], group)} == let_in
+    assert {host for host, _ in inboxes_of(house, AUDIENCES["private/notes"], group)} == let_in
+    trusted = {host for host, _ in inboxes_of(house, AUDIENCES["trusted"], group)}
+    assert trusted == {"good.bad.example", "a.good.bad.example"}
+
+
 def many_join(uow: UnitOfWork, group_id: int, count: int) -> None:
     """Let so many people of as many servers into a group."""
     for number in range(count):

@@ -367,7 +367,7 @@ def test_a_domain_gets_a_rule_and_is_listed_with_it(operator: Operator) -> None:
     assert operator.do("domain", "set", "FAR.example.", "--level", "suspend").out == "far.example: suspend\n"
     (known,) = [each for each in operator.told("domain", "list") if each["domain"] == "far.example"]
     assert known["level"] == "suspend"
-    assert set(known) == {"domain", "level", "class", "failures"}
+    assert set(known) == {"domain", "level", "rule", "source", "class", "failures"}
     operator.do("domain", "set", "far.example", "--level", "normal")
     assert "far.example\tnormal" in operator.do("domain", "list").out
 

@@ -4,19 +4,50 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from activitypub.blocklists import read_blocklist
+from activitypub.models import Peer, PeerRule
+from activitypub.peers import note_seen
 from activitypub.uris import Uris
 from node.commands.blocklists import preview, what_is_known
+from node.commands.running import opened
 from node.database import ThreadedDatabase
+from privacy.unit_of_work import UnitOfWork, table_of
 from tests.factories import make_group, make_member, make_persona, make_remote_actor
 from tests.node.shell import DOMAIN, Shell
 
 
+@pytest.fixture
+def fresh(shell: Shell) -> Shell:
+    """The shell, beside a node that has met nobody and rules nothing."""
+    with opened(shell.environ) as node:
+        node.database.write_now(forget_all)
+    return shell
+
+
+def forget_all(uow: UnitOfWork) -> None:
+    """Delete what is known of other servers, and every rule."""
+    for table in (Peer, PeerRule):
+        uow.connection.execute(delete(table_of(table)))
+
+
+def listed(shell: Shell, *options: str, **extra: str) -> dict[str, list[str]]:
+    """What `domain list` says of each server."""
+    rows = [line.split("\t") for line in shell.do("domain", "list", *options, **extra).splitlines()]
+    return {row[0]: row[1:] for row in rows}
+
+
 def levels(shell: Shell) -> dict[str, str]:
-    """The rule for each server that is known."""
-    rows = [line.split("\t") for line in shell.do("domain", "list").splitlines()]
-    return {row[0]: row[1] for row in rows}
+    """How each server that is known or ruled is treated."""
+    return {name: row[0] for name, row in listed(shell).items()}
+
+
+def see(shell: Shell, *hosts: str) -> None:
+    """Let the node have met some servers."""
+    with opened(shell.environ) as node:
+        for host in hosts:
+            node.database.write_now(note_seen, host)
 
 
 @pytest.mark.parametrize(
@@ -87,29 +118,76 @@ def test_the_node_itself_is_known_by_every_spelling(shell: Shell) -> None:
     assert shell.do("domain", "set", "muller.example", "--level", "suspend", **own)
 
 
+# ── what holds for whom ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_list_says_how_each_is_treated_and_by_whose_rule(fresh: Shell) -> None:
+    see(fresh, "sub.bad.example", "far.example")
+    fresh.do("domain", "set", "bad.example", "--level", "suspend")
+    fresh.do("domain", "set", "good.bad.example", "--level", "normal")
+    assert listed(fresh) == {
+        "bad.example": ["suspend", "bad.example", "manual", "-", "-"],
+        "far.example": ["normal", "-", "-", "microblog", "0"],
+        "good.bad.example": ["normal", "good.bad.example", "manual", "-", "-"],
+        "sub.bad.example": ["suspend", "bad.example", "manual", "microblog", "0"],
+    }
+    assert fresh.do("domain", "undo", "good.bad.example").endswith(": suspend, by the rule for bad.example\n")
+
+
+def test_in_quarantine_mode_whoever_has_no_rule_waits_and_is_listed(fresh: Shell) -> None:
+    """Also after the mode was changed on a node that talked with everybody."""
+    see(fresh, "old.example", "sub.bad.example", "friend.example")
+    fresh.do("domain", "set", "bad.example", "--level", "suspend")
+    fresh.do("domain", "set", "friend.example", "--level", "normal")
+    assert listed(fresh, "--waiting") == {}, "control: in open mode nobody waits"
+    assert set(listed(fresh, "--waiting", FEDERATION="quarantine")) == {"old.example"}
+    assert fresh.do("domain", "set", "old.example", "--level", "normal", FEDERATION="quarantine")
+    assert listed(fresh, "--waiting", FEDERATION="quarantine") == {}
+    undone = fresh.do("domain", "undo", "old.example", FEDERATION="quarantine")
+    assert undone == "old.example: quarantine, as every server without a rule\n"
+    assert set(listed(fresh, "--waiting", FEDERATION="quarantine")) == {"old.example"}
+
+
+@pytest.mark.parametrize("level", ["normal", "allow", "quarantine"])
+def test_what_a_human_ruled_no_list_changes(fresh: Shell, tmp_path: Path, level: str) -> None:
+    """Neither for the domain itself, nor for what lies below it."""
+    fresh.do("domain", "set", "partner.example", "--level", level)
+    file = tmp_path / "list.csv"
+    file.write_text("sub.partner.example\npartner.example\nbad.example\n")
+    assert json.loads(fresh.run("domain", "import", str(file), "--json").stdout) == [
+        {"domain": "bad.example", "level": "suspend", "members": 0, "groups": 0}
+    ]
+    fresh.do("domain", "import", str(file), "--apply")
+    assert levels(fresh) == {"partner.example": level, "bad.example": "suspend"}
+    assert listed(fresh)["bad.example"][2] == "import"
+    fresh.do("domain", "set", "bad.example", "--level", "normal")
+    fresh.do("domain", "import", str(file), "--apply")
+    assert listed(fresh)["bad.example"][:3] == ["normal", "bad.example", "manual"]
+
+
 # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_list_is_looked_at_applied_exported_and_taken_back(shell: Shell, tmp_path: Path) -> None:
+def test_a_list_is_looked_at_applied_exported_and_taken_back(fresh: Shell, tmp_path: Path) -> None:
     """5,000 lines, with a registry, this node and a partner among them: those three are refused, the others hold."""
-    shell.do("domain", "set", "partner.example.org", "--level", "allow")
-    shell.do("domain", "set", "known.example", "--level", "quarantine")
+    fresh.do("domain", "set", "partner.example.org", "--level", "allow")
+    fresh.do("domain", "set", "known.example", "--level", "quarantine")
     names = [f"bad{number}.example" for number in range(4_996)] + ["co.uk", "127.0.0.1", "example.org", "known.example"]
     file = tmp_path / "list.csv"
     file.write_text("#domain,#severity\n" + "".join(f"{name},suspend\n" for name in names))
-    shown = shell.run("domain", "import", str(file), "--json")
+    shown = fresh.run("domain", "import", str(file), "--json")
     assert len(json.loads(shown.stdout)) == 4_996
     refused = [line.split(",")[0] for line in shown.stderr.splitlines()]
     assert refused == [f"kinfold: line {number}" for number in (4_998, 4_999, 5_000)]
-    assert "bad1.example" not in levels(shell), "nothing was changed yet"
-    assert "4996 rules set: 0 members" in shell.do("domain", "import", str(file), "--apply")
-    assert levels(shell)["bad4995.example"] == "suspend"
-    assert levels(shell)["known.example"] == "quarantine", "a rule that was made here stays"
-    exported = shell.do("domain", "export")
+    assert "bad1.example" not in levels(fresh), "nothing was changed yet"
+    assert "4996 rules set: 0 members" in fresh.do("domain", "import", str(file), "--apply")
+    assert levels(fresh)["bad4995.example"] == "suspend"
+    assert levels(fresh)["known.example"] == "quarantine", "a rule that was made here stays"
+    exported = fresh.do("domain", "export")
     assert (exported.count("\nbad"), "known.example" in exported) == (4_996, False)
-    assert shell.do("domain", "undo", "bad7.example") == "bad7.example: normal\n"
-    assert "no rule for bad7.example" in shell.refused("domain", "undo", "bad7.example")
-    assert shell.do("domain", "export").count("\nbad") == 4_995
+    assert fresh.do("domain", "undo", "bad7.example").startswith("bad7.example: normal, as every")
+    assert "no rule for bad7.example" in fresh.refused("domain", "undo", "bad7.example")
+    assert fresh.do("domain", "export").count("\nbad") == 4_995
 
 
 def test_a_preview_counts_whom_it_would_cut_off(database: ThreadedDatabase, uris: Uris) -> None:
