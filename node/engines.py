@@ -19,11 +19,8 @@ SQLITE_PRAGMAS = (
     "cache_size=-16000",
 )
 SQLITE_READER_PRAGMAS = ("query_only=ON", "busy_timeout=5000", "temp_store=MEMORY", "cache_size=-32000")
-LOCK_PATIENCE = "250ms"
-"""How long a batch waits for a row lock before its deeds are run alone, which is sooner than a deadlock is noticed."""
 LONG_LOCK_PATIENCE = "5s"
 """How long a deed that is run alone waits for one."""
-STATEMENT_LIMIT = "30s"
 COUNTED = {"preserve_rowcount": True}
 """SQLAlchemy does not keep what an INSERT counted unless it is told to; deeds ask whether theirs was the first."""
 SQLITE_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -31,6 +28,8 @@ SQLITE_GONE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPE
                sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}  # fmt: skip
 POSTGRESQL_AGAIN = {"40001", "40P01", "55P03"}
 """Serialization failure, deadlock, lock not to be had in time."""
+CANCELED = "57014"
+"""A statement that was ended at its limit, or by whoever looks after the server."""
 
 
 class Trouble(Enum):
@@ -71,8 +70,9 @@ def trouble(error: BaseException) -> Trouble:
 
 def _postgresql_trouble(cause: BaseException | None) -> Trouble:
     state: str | None = getattr(cause, "sqlstate", None)
-    if state is None:  # the driver's own errors: only OperationalError speaks of the connection
-        return Trouble.LOST if type(cause).__name__ == "OperationalError" else Trouble.OF_THE_DEED
+    if state is None:  # the driver's own errors: only OperationalError, of whatever kind, speaks of the connection
+        of_connection = any(kind.__name__ == "OperationalError" for kind in type(cause).__mro__)
+        return Trouble.LOST if of_connection else Trouble.OF_THE_DEED
     if state in POSTGRESQL_AGAIN:
         return Trouble.AGAIN
     if state[:2] == "23":
@@ -81,7 +81,7 @@ def _postgresql_trouble(cause: BaseException | None) -> Trouble:
         return Trouble.LOST
     if state in {"XX001", "XX002"}:
         return Trouble.DAMAGED
-    if state[:2] in {"28", "53", "58"} or state in {"25006", "3D000", "42501"}:
+    if state[:2] in {"28", "53", "58"} or state in {"25006", "3D000", "42501", CANCELED}:
         return Trouble.UNAVAILABLE
     return Trouble.OF_THE_DEED
 
@@ -121,7 +121,8 @@ def reading_engine(url: URL) -> Engine:
 def migrating_engine(url: URL) -> Engine:
     """Return an engine for changing tables; on SQLite without foreign keys, which re-making a table would trip."""
     if not is_sqlite(url):
-        return create_engine(url, poolclass=NullPool, hide_parameters=True)
+        # Without the limits of those that serve: a migration takes its time, and sets its own (`migrations/env.py`).
+        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args={"connect_timeout": 5})
     pragmas = tuple(pragma for pragma in SQLITE_PRAGMAS if not pragma.startswith("foreign_keys"))
     return _sqlite_engine(url, pragmas, "BEGIN IMMEDIATE")
 
@@ -155,19 +156,21 @@ def _sqlite_engine(url: URL, pragmas: tuple[str, ...], begin: str) -> Engine:
 
 
 def _postgresql_engine(url: URL) -> Engine:
+    # Imported late: the driver is there only where it is needed.
+    from node.postgresql import CONNECT_SECONDS, LIMITS, PatientConnection  # noqa: PLC0415 - an extra of its own
+
+    theirs = url.query.get("options", "")
+    options = " ".join([LIMITS, *([theirs] if isinstance(theirs, str) else theirs)]).strip()
     engine = create_engine(
         url,
         poolclass=NullPool,
         hide_parameters=True,
         execution_options=COUNTED,
-        connect_args={"connect_timeout": 5, "application_name": "kinfold"},
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "kinfold", "options": options},
     )
 
-    def prepare(connection: Any, _: object) -> None:
-        for setting in (f"lock_timeout = '{LOCK_PATIENCE}'", f"statement_timeout = '{STATEMENT_LIMIT}'",
-                        "idle_in_transaction_session_timeout = '60s'"):  # fmt: skip
-            connection.execute(f"SET SESSION {setting}")
-        connection.commit()
+    def connect(_: object, __: object, arguments: list[Any], named: dict[str, Any]) -> PatientConnection:
+        return PatientConnection.connect(*arguments, **named)
 
-    event.listen(engine, "connect", prepare)
+    event.listen(engine, "do_connect", connect)
     return engine

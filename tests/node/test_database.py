@@ -1,6 +1,7 @@
 """Deeds run on database threads: many to a commit, none taking another with it, on both databases."""
 
 import asyncio
+import socket
 import sqlite3
 import threading
 from datetime import timedelta
@@ -8,16 +9,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from node import postgresql
 from node.database import ThreadedDatabase
-from node.engines import database_url
+from node.engines import database_url, migrating_engine, writing_engine
 from privacy.errors import DatabaseUnavailable
 from privacy.models import NodeState
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Vault
 from tests.clock import MovableClock
+from tests.node.halting import halted
 
 STATES = table_of(NodeState)
 
@@ -314,6 +317,67 @@ async def test_deeds_that_stand_in_each_other_s_way_both_happen(database: Thread
 
     assert len(runs) > 2
     assert await database.read(values) == {"xy"}
+
+
+@on_postgresql
+async def test_a_server_that_hangs_is_said_not_to_be_there_and_heals(
+    database: ThreadedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an answer nor a refusal comes: whoever asks is told in time, and what was asked is not done later."""
+    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 1.0)
+    await database.write(put, "a")
+    await database.read(names)
+    with halted(database):
+        async with asyncio.timeout(60):  # only for a test that fails: that one would wait for ever
+            told = await asyncio.gather(database.write(put, "b"), database.read(names), return_exceptions=True)
+    assert [type(error) for error in told] == [DatabaseUnavailable, DatabaseUnavailable]
+    assert await database.write(put, "c") == "c"
+    assert await database.read(names) == {"a", "c"}
+
+
+@on_postgresql
+async def test_a_statement_that_is_ended_at_its_limit_is_said_like_that_too(database: ThreadedDatabase) -> None:
+    def too_long(uow: UnitOfWork) -> None:
+        uow.connection.exec_driver_sql("SET LOCAL statement_timeout = '20ms'")
+        uow.connection.exec_driver_sql("SELECT pg_sleep(600)")
+
+    for ask in (database.read, database.write):
+        with pytest.raises(DatabaseUnavailable):
+            await ask(too_long)
+    assert await database.write(put, "a") == "a"
+
+
+@on_postgresql
+async def test_those_who_serve_have_limits_and_a_migration_has_its_own(database: ThreadedDatabase) -> None:
+    def limits(uow: UnitOfWork) -> dict[str, str]:
+        return limits_of(uow.connection)
+
+    limited = {"statement_timeout": "30s", "lock_timeout": "250ms", "idle_in_transaction_session_timeout": "1min"}
+    assert await database.read(limits) == limited
+    assert await database.write(limits) == limited
+    chosen = database.url.update_query_dict({"options": "-c statement_timeout=7s"})
+    with writing_engine(chosen).connect() as connection:
+        assert limits_of(connection) == limited | {"statement_timeout": "7s"}, "what the operator says is stronger"
+    with migrating_engine(database.url).connect() as connection:
+        assert set(limits_of(connection).values()) == {"0"}
+
+
+def limits_of(connection: Connection) -> dict[str, str]:
+    """Return how long a connection waits for what."""
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    return {name: str(connection.exec_driver_sql(f"SHOW {name}").scalar()) for name in names}
+
+
+async def test_a_server_that_takes_connections_and_says_nothing_is_not_there(
+    vault: Vault, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        opened = ThreadedDatabase(database_url(address), vault, clock)
+        told = await asyncio.gather(opened.write(put, "a"), opened.read(names), return_exceptions=True)
+        assert [type(error) for error in told] == [DatabaseUnavailable, DatabaseUnavailable]
+        opened.close()
 
 
 async def test_a_database_that_is_not_there_is_said_in_one_way(vault: Vault, clock: MovableClock) -> None:

@@ -1,19 +1,14 @@
 """Whether the node lives and is ready: said in numbers about queues, never about people, and never by a traceback."""
 
 import asyncio
-import os
-import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from sqlalchemy import insert
 from starlette.applications import Starlette
@@ -28,6 +23,7 @@ from privacy.retention import Verdict
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.clock import MovableClock
 from tests.factories import make_persona
+from tests.node.halting import BACKENDS, beside, halted
 
 JOBS = table_of(ShredJob)
 FIELDS = {
@@ -35,7 +31,6 @@ FIELDS = {
     "retention_late",
 }  # fmt: skip
 
-BACKENDS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'kinfold'"
 on_postgresql = pytest.mark.parametrize("database_address", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 
@@ -106,12 +101,6 @@ async def test_a_node_without_its_keys_or_its_database_is_alive_and_not_ready(no
     assert (await ask(node, "/health/live")).status_code == 200
 
 
-def beside(node: Node) -> psycopg.Connection[Any]:
-    """Connect to a node's PostgreSQL, beside the node."""
-    address = node.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(address, autocommit=True)
-
-
 @contextmanager
 def without_writes(node: Node) -> Iterator[None]:
     """Let a database be read only: a file that another process holds, a server that is a standby."""
@@ -122,7 +111,7 @@ def without_writes(node: Node) -> Iterator[None]:
             other.execute("ROLLBACK")
         return
     change = f'ALTER DATABASE "{node.database.url.database}" {{}} default_transaction_read_only'
-    with beside(node) as connection:
+    with beside(node.database) as connection:
         connection.execute(f"{change.format('SET')} = on".encode())
         connection.execute(f"SELECT pg_terminate_backend(pid) {BACKENDS}".encode())
         try:
@@ -130,11 +119,6 @@ def without_writes(node: Node) -> Iterator[None]:
         finally:
             connection.execute(change.format("RESET").encode())
             connection.execute(f"SELECT pg_terminate_backend(pid) {BACKENDS}".encode())
-
-
-def parent_of(process: int) -> int:
-    """Return the process that started another."""
-    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def test_a_database_that_takes_no_writes_is_not_ready_though_it_can_be_read(node: Node) -> None:
@@ -209,19 +193,11 @@ async def test_however_many_ask_while_the_database_hangs_it_is_asked_once(node: 
 @on_postgresql
 async def test_a_database_that_hangs_does_not_make_the_answer_hang(node: Node) -> None:
     assert (await ask(node, "/health/ready")).status_code == 200
-    with beside(node) as connection:
-        backends = [row[0] for row in connection.execute(f"SELECT pid {BACKENDS}".encode())]
-        halted = [parent_of(backends[0]), *backends]  # the server itself too: it would answer who connects anew
-        try:
-            for process in halted:
-                os.kill(process, signal.SIGSTOP)
-            async with asyncio.timeout(60):  # only for a test that fails: that one would wait for ever
-                hanging = await ask(node, "/health/ready")
-            assert (hanging.status_code, hanging.json()["database"], hanging.json()["writes"]) == (503, False, False)
-            assert (await ask(node, "/health/live")).status_code == 200
-        finally:
-            for process in halted:
-                os.kill(process, signal.SIGCONT)
+    with halted(node.database):
+        async with asyncio.timeout(60):  # only for a test that fails: that one would wait for ever
+            hanging = await ask(node, "/health/ready")
+        assert (hanging.status_code, hanging.json()["database"], hanging.json()["writes"]) == (503, False, False)
+        assert (await ask(node, "/health/live")).status_code == 200
     assert (await ask(node, "/health/ready")).status_code == 200
 
 
