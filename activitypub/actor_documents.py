@@ -46,10 +46,6 @@ class ActorFacts:
     claimed: Handle
     """The address by which the actor calls itself, which may name another host (FEP-2c59)."""
 
-    def lists_key(self, key_id: str) -> bool:
-        """Tell whether the actor's own document lists a usable key of this id."""
-        return key_id in (self.key_id, self.ed25519_key_id)
-
 
 def read_actor(document: Object, uris: Uris, sanitize: Callable[[str], str]) -> ActorFacts:
     """Return what is stored of a remote actor.

@@ -88,13 +88,6 @@ def view(row: Row[Any]) -> ActorView:
 VIEWED = tuple(ACTORS.c[name] for name in ActorView.__slots__)
 
 
-def actors_by_uri(uow: UnitOfWork, uris: Iterable[str]) -> dict[str, ActorView]:
-    """Return the actors that are known, by URI."""
-    wanted = sorted(set(uris))
-    rows = uow.connection.execute(_views().where(ACTORS.c.uri.in_(wanted))) if wanted else ()
-    return {row.uri: view(row) for row in rows}
-
-
 def actors_by_id(uow: UnitOfWork, ids: Iterable[int]) -> dict[int, ActorView]:
     """Return the actors that are known, by id."""
     wanted = sorted(set(ids))

@@ -79,8 +79,3 @@ def _visibility(lists: Addressed, followers: Uri | None, groups: Collection[Uri]
     if any(group in addressed or f"{group}/followers" in addressed for group in groups):
         return Visibility.GROUP
     return Visibility.DIRECT
-
-
-def addresses_equally(one: Addressed, other: Addressed) -> bool:
-    """Tell whether two things name the same people in `to` and in `cc`; what we send must (reference §0, rule 13)."""
-    return set(one.to) == set(other.to) and set(one.cc) == set(other.cc)

@@ -110,20 +110,6 @@ def check_origin(document: Owned, *, authority: str | None = None) -> None:
         raise ForeignOrigin(f"{document.id} from {authority}")
 
 
-def is_trusted_copy(child: Owned, parent: Owned) -> bool:
-    """Tell whether a document embedded in an authentic parent is authentic too (federation reference §3.9 d).
-
-    So it is if it has no id of its own, or is a fragment of the parent, or shares the parent's origin and owner.
-    """
-    if child.id is None:
-        return True
-    if parent.id is None:
-        return False
-    if child.id.startswith(f"{parent.id}#"):
-        return True
-    return child.owner is not None and child.owner == parent.owner and same_origin(child.id, parent.id)
-
-
 def mixes_scripts(host: str) -> bool:
     """Tell whether a host mixes scripts within one label in a way that invites confusion, so that its display warns.
 

@@ -113,14 +113,6 @@ def plain_to_html(text: str) -> str:
     return "".join(f"<p>{part}</p>" for part in paragraphs)
 
 
-def mention_html(actor: NamedActor) -> str:
-    """Return the link to an actor in the form that other servers and apps recognise as a mention."""
-    return (
-        f'<span class="h-card"><a href="{escape(actor.url)}" class="u-url mention">'
-        f"@<span>{escape(actor.handle)}</span></a></span>"
-    )
-
-
 @cache
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "linkify": True, "breaks": True}).enable("linkify")

@@ -68,16 +68,6 @@ def still_here(uow: UnitOfWork, actor_ids: Collection[int]) -> set[int]:
     return {actor_id for actor_id in actor_ids if states.get(actor_id) != holding.RETIRED}
 
 
-def describe_persona(uow: UnitOfWork, persona_id: int, name: str, summary: str) -> ActorCard:
-    """Change what a persona says of itself. Raises Invalid, NotAllowed."""
-    hold_actor(uow, persona_id)
-    name, summary = clean_profile(name, summary)
-    actors.update_profile(
-        uow, persona_id, actors.Profile(name=name, summary=plain_to_html(summary), source=summary, icon=None)
-    )
-    return card(uow, persona_id)
-
-
 def clean_profile(name: str, summary: str) -> tuple[str, str]:
     """Return a name and a description fit to be kept. Raises Invalid."""
     name = one_line(name, MAX_NAME_CHARACTERS)

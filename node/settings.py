@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from sqlalchemy.exc import ArgumentError
 
@@ -133,12 +132,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def split_authority(domain: str) -> tuple[str, int | None]:
-    """Return host and port of a domain; None where it names no port."""
-    parts = urlsplit(f"//{domain}")
-    return parts.hostname or "", parts.port
 
 
 class _Reader:

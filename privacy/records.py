@@ -139,8 +139,3 @@ def snowflake_above(now: datetime, newest: int | None) -> int:
     """Return a snowflake above another, which a process with a faster clock may have made."""
     fresh = snowflake(now)
     return fresh if newest is None or fresh > newest else newest + 1 + secrets.randbits(16)
-
-
-def snowflake_floor(moment: datetime) -> int:
-    """Return the smallest snowflake of a moment."""
-    return to_milliseconds(moment) << 16

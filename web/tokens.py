@@ -27,7 +27,6 @@ class Bearer:
     token_id: int
     application_id: int
     application_name: str
-    application_website: str | None
     actor_id: int | None
     """Null for an app that acts for nobody."""
     acting_id: int | None
@@ -86,15 +85,11 @@ def find_bearer(uow: UnitOfWork, token: str) -> Bearer | None:
     """
     joined = TOKENS.join(APPLICATIONS, APPLICATIONS.c.id == TOKENS.c.application_id)
     row = uow.connection.execute(
-        select(TOKENS, APPLICATIONS.c.name, APPLICATIONS.c.website)
-        .select_from(joined)
-        .where(TOKENS.c.token_hash == hash_of(token))
+        select(TOKENS, APPLICATIONS.c.name).select_from(joined).where(TOKENS.c.token_hash == hash_of(token))
     ).first()
     if row is None or not may_speak(uow, row.actor_id, row.acting_id):
         return None
-    return Bearer(
-        row.id, row.application_id, row.name, row.website, row.actor_id, row.acting_id, tuple(row.scopes.split())
-    )
+    return Bearer(row.id, row.application_id, row.name, row.actor_id, row.acting_id, tuple(row.scopes.split()))
 
 
 def may_speak(uow: UnitOfWork, actor_id: int | None, acting_id: int | None) -> bool:

@@ -92,11 +92,6 @@ class Actor(Object):
         """Itself."""
         return self.id
 
-    @property
-    def speaks_rfc9421(self) -> bool:
-        """Tell whether its server advertises that it verifies HTTP Message Signatures (FEP-844e)."""
-        return RFC_9421 in self.implements
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Person(Actor):

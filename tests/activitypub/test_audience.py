@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activitypub.audience import Audience, Visibility, addresses_equally
+from activitypub.audience import Audience, Visibility
 from activitypub.vocabulary.activities import Create
 from activitypub.vocabulary.base import PUBLIC, Ref, Uri
 from activitypub.vocabulary.objects import Note
@@ -89,8 +89,3 @@ def test_taking_an_address_away_never_widens(to: tuple[Uri, ...], cc: tuple[Uri,
     whole = Audience.derive(note(to, cc), followers=FOLLOWERS, groups=[GROUP])
     fewer = Audience.derive(note(to[1:], cc), followers=FOLLOWERS, groups=[GROUP])
     assert ORDER.index(fewer.visibility) >= ORDER.index(whole.visibility)
-
-
-def test_addresses_are_compared_as_sets() -> None:
-    assert addresses_equally(note((ANA, BO), (GROUP,)), create((BO, ANA), (GROUP,)))
-    assert not addresses_equally(note((ANA,), (GROUP,)), create((ANA,)))

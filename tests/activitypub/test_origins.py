@@ -11,13 +11,11 @@ from activitypub.origins import (
     canonical_uri,
     check_origin,
     host_of,
-    is_trusted_copy,
     mixes_scripts,
     origin,
     same_origin,
 )
-from activitypub.vocabulary.activities import Create, Follow
-from activitypub.vocabulary.base import Ref, Uri
+from activitypub.vocabulary.base import Uri
 from activitypub.vocabulary.objects import Note
 
 
@@ -150,18 +148,6 @@ def test_a_document_of_one_origin_passes_and_any_other_does_not() -> None:
     for document, authority in forgeries:
         with pytest.raises(ForeignOrigin):
             check_origin(document, authority=authority)
-
-
-def test_what_is_embedded_is_trusted_with_its_parent_only() -> None:
-    ana, bo = Uri("https://peer.example/u/ana"), Uri("https://peer.example/u/bo")
-    mine = note("https://peer.example/n/1", ana)
-    parent = Create(id=Uri("https://peer.example/c/1"), actor=ana, object=Ref(mine.id, mine))
-    assert is_trusted_copy(mine, parent)
-    assert is_trusted_copy(note(None, None), parent)
-    assert is_trusted_copy(Follow(id=Uri("https://peer.example/c/1#follow"), actor=bo, object=ana), parent)
-    assert not is_trusted_copy(note("https://peer.example/n/1", bo), parent)
-    assert not is_trusted_copy(note("https://other.example/n/1", ana), parent)
-    assert not is_trusted_copy(note("https://peer.example/n/1", None), parent)
 
 
 def test_warns_of_mixed_scripts_within_a_label_only() -> None:

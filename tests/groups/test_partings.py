@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from activitypub import actors
 from activitypub.ports import Arrival
-from groups import farewell, federation, incoming, invitations, membership, people, posting, reactions
+from groups import farewell, federation, incoming, invitations, membership, posting, reactions
 from groups.errors import GroupsError
 from groups.founding import make_owner
 from groups.models import Notification
@@ -85,7 +85,6 @@ class Scene:
             "join": lambda uow: membership.request_to_join(uow, uris, ana, self.town),
             "invite": lambda uow: invitations.invite(uow, ana, self.group, 3, invitations.DEFAULT_LIFE),
             "own": lambda uow: make_owner(uow, self.club, ana),
-            "describe": lambda uow: people.describe_persona(uow, ana, "Ana anew", "words"),
             "named by another": lambda uow: posting.publish_post(uow, uris, ben, naming),
             "answered by another": lambda uow: posting.publish_post(uow, uris, ben, answer),
             "supported by another": lambda uow: reactions.react(uow, uris, ben, self.hers.id),
@@ -94,7 +93,7 @@ class Scene:
 
 
 ACTS = (
-    "post", "reply", "edit", "react", "bookmark", "join", "invite", "own", "describe", "named by another",
+    "post", "reply", "edit", "react", "bookmark", "join", "invite", "own", "named by another",
     "answered by another", "supported by another", "followed",
 )  # fmt: skip
 BY_OTHERS = {"named by another", "answered by another", "supported by another", "followed"}

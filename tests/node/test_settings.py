@@ -16,7 +16,6 @@ from node.settings import (
     SettingsRefused,
     is_loopback,
     load_settings,
-    split_authority,
 )
 
 DOMAIN = "kin.example"
@@ -273,11 +272,3 @@ def test_a_secret_comes_from_a_file_and_is_shown_nowhere(load: Load) -> None:
 )  # fmt: skip
 def test_which_hosts_are_this_machine_only(host: str, here: bool) -> None:
     assert is_loopback(host) is here
-
-
-@pytest.mark.parametrize(
-    ("domain", "parts"),
-    [("kin.example", ("kin.example", None)), ("127.0.0.1:8000", ("127.0.0.1", 8000)), ("[::1]:80", ("::1", 80))],
-)
-def test_a_domain_has_a_host_and_perhaps_a_port(domain: str, parts: tuple[str, int | None]) -> None:
-    assert split_authority(domain) == parts

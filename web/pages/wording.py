@@ -1,14 +1,11 @@
 """The rules of a group in plain words, as every page says them (pure)."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from babel.units import format_unit
 
 from groups.views import GroupView
 from web.rendering import readable_day, words
-
-Say = Callable[[str], str]
 
 
 def same(text: str) -> str:
