@@ -33,7 +33,7 @@ from activitypub.connections import Lookup, NameLookup, VettedResolver, make_ses
 from activitypub.dialects import UNREADABLE, Dialects, other
 from activitypub.errors import FetchError, Gone, Refused, TooLarge, Unreachable
 from activitypub.signatures import cavage, rfc9421
-from activitypub.signatures.digest import as_content_digest, digest
+from activitypub.signatures.digest import as_content_digest
 from activitypub.signatures.keys import SigningIdentity
 from activitypub.signatures.messages import Dialect
 from activitypub.targets import NOT_ASKED, Target, join, parse_target
@@ -160,12 +160,6 @@ class Egress:
             raise Unreachable("egress.timeout") from error
         except TRANSPORT_ERRORS as error:
             raise Unreachable(f"egress.{type(error).__name__}") from error
-
-    async def post_signed(self, url: str, body: bytes, signer: SigningIdentity) -> Answer:
-        """POST an activity, signed now; raises as `post` does. Deliveries sign in batches and call `post` itself."""
-        target = self.target(url)
-        headers = await self.in_signing_pool(sign_post, signer, target, digest(body), self._clock())
-        return await self.post(target, body, headers)
 
     async def in_signing_pool(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that computes for long, such as a batch of signatures, outside of the event loop."""

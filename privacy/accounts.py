@@ -55,7 +55,7 @@ class Account(Record):
     state: Mapped[str] = mapped_column(default="active")
     """`active`, `frozen` or `erased`."""
     body: Mapped[bytes]
-    """Sealed JSON: `name`, `email`, `settings`, `personas`."""
+    """Sealed JSON: `name`, `email`, `personas`."""
     created_on: Mapped[datetime]
     """The first day of the month in which it was made."""
 
@@ -104,12 +104,6 @@ class AccountView:
     role: str
     state: str
     email: str | None = field(default=None, repr=False)
-    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def is_staff(self) -> bool:
-        """Whether this account looks after the node."""
-        return self.role in {"moderator", "admin", "owner"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +166,7 @@ def register(uow: UnitOfWork, new: NewAccount) -> int:
     if uow.connection.execute(taken).first() is not None:
         raise NameTaken(public="" if email is None else NAME_OR_EMAIL_TAKEN)
     account_id = new_id()
-    words: dict[str, Any] = {"name": name, "email": email, "settings": {}, "personas": []}
+    words: dict[str, Any] = {"name": name, "email": email, "personas": []}
     row = {
         "id": account_id, "login_tag": tag, "email_tag": email_tag, "password_hash": new.password_hash,
         "role": new.role, "state": "active", "body": _sealed(uow, account_id, words), "created_on": month_of(uow.now),
@@ -239,13 +233,6 @@ def list_accounts(uow: UnitOfWork) -> list[AccountView]:
     """Return every account, for the operator; it does not say which personas are whose."""
     rows = uow.connection.execute(select(*ACCOUNTS.c).where(ACCOUNTS.c.state != "erased"))
     return sorted((_view(uow, row) for row in rows), key=lambda view: view.name)
-
-
-def change_settings(uow: UnitOfWork, account_id: int, settings: Mapping[str, str]) -> None:
-    """Keep what somebody chose for themself, sealed with the account; what is not named stays."""
-    words = _words(uow, account_id)
-    words["settings"] = {**words["settings"], **settings}
-    _keep_words(uow, account_id, words)
 
 
 def set_state(uow: UnitOfWork, account_id: int, state: str, end_access: EndAccess) -> None:
@@ -383,9 +370,7 @@ def _opened(uow: UnitOfWork, account_id: int, body: bytes) -> dict[str, Any]:
 
 def _words(uow: UnitOfWork, account_id: int) -> dict[str, Any]:
     body = uow.connection.execute(select(ACCOUNTS.c.body).where(ACCOUNTS.c.id == account_id)).scalar()
-    return (
-        {"name": "", "email": None, "settings": {}, "personas": []} if body is None else _opened(uow, account_id, body)
-    )
+    return {"name": "", "email": None, "personas": []} if body is None else _opened(uow, account_id, body)
 
 
 def _keep_words(uow: UnitOfWork, account_id: int, words: Mapping[str, object]) -> None:
@@ -395,4 +380,4 @@ def _keep_words(uow: UnitOfWork, account_id: int, words: Mapping[str, object]) -
 
 def _view(uow: UnitOfWork, row: Row[Any]) -> AccountView:
     words = _opened(uow, row.id, row.body)
-    return AccountView(row.id, words["name"], row.role, row.state, words["email"], words["settings"])
+    return AccountView(row.id, words["name"], row.role, row.state, words["email"])

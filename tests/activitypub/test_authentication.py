@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from activitypub.authentication import check_owner, is_confirmed, listed_key
 from activitypub.discovery import fetch_facts
+from activitypub.egress import sign_post
 from activitypub.errors import BadSignature
 from activitypub.keystore import KnownKey
 from activitypub.signatures import cavage, rfc9421
@@ -85,7 +86,9 @@ async def test_what_we_fetch_and_send_is_verified_by_apsig(present: Receiver, fa
     far.answers["/inbox"] = response(202)
     await fetch_facts(present.context, ana.uri)
     identity = await present.context.keys.instance_identity()
-    await present.context.egress.post_signed(far.url("/inbox"), b'{"type":"Follow"}', identity)
+    egress, body = present.context.egress, b'{"type":"Follow"}'
+    target = egress.target(far.url("/inbox"))
+    await egress.post(target, body, sign_post(identity, target, digest(body), present.clock()))
     pem = (await present.get("/actor")).json()["publicKey"]["publicKeyPem"]
     got, posted = far.server.seen
     for seen in (got, posted):

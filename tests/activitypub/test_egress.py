@@ -14,9 +14,10 @@ import pytest
 import trustme
 
 from activitypub.answers import Answer, is_activity_type, is_json_type
-from activitypub.egress import ACTIVITY_ACCEPT, Egress, EgressOptions
+from activitypub.egress import ACTIVITY_ACCEPT, Egress, EgressOptions, sign_post
 from activitypub.errors import FetchError, Gone, Refused, TooLarge, Unreachable
 from activitypub.signatures import cavage, rfc9421
+from activitypub.signatures.digest import digest
 from activitypub.signatures.keys import SigningIdentity, generate_rsa_key
 from activitypub.signatures.messages import SignedRequest
 from tests.loopback import ACTIVITY, LoopbackServer, Seen, answers, by_target, response
@@ -65,6 +66,12 @@ async def egress_to(
         await egress.close()
 
 
+async def post_signed(egress: Egress, url: str, body: bytes) -> Answer:
+    """POST an activity as a delivery does."""
+    target = egress.target(url)
+    return await egress.post(target, body, sign_post(SIGNER, target, digest(body), NOW))
+
+
 def document(url: str, **members: Any) -> bytes:
     return json.dumps({"id": url, "type": "Person", **members}).encode()
 
@@ -96,7 +103,7 @@ def test_a_post_carries_the_very_bytes_and_its_signature() -> None:
 
     async def journey() -> tuple[Answer, Seen, str]:
         async with LoopbackServer(answers(response(202))) as peer, egress_to(peer) as egress:
-            answer = await egress.post_signed(peer.url("/inbox"), body, SIGNER)
+            answer = await post_signed(egress, peer.url("/inbox"), body)
             return answer, peer.seen[0], peer.url("").removesuffix("/")
 
     answer, seen, origin = run(journey())
@@ -178,7 +185,7 @@ def test_s_501_canaries_see_nothing() -> None:
                         with pytest.raises(Refused):
                             await egress.fetch(url, accept="*/*")
                         with pytest.raises(Refused):
-                            await egress.post_signed(url, b"{}", SIGNER)
+                            await post_signed(egress, url, b"{}")
                 await egress.fetch(f"http://outer.example:{peer.port}/", accept="*/*")  # control
             return peer.connections, canary.connections + canary6.connections
 
@@ -276,7 +283,7 @@ def test_suspended_hosts_are_refused_before_any_packet() -> None:
                     egress.fetch(peer.url("/"), accept="*/*"),
                     egress.fetch_document(peer.url("/")),
                     egress.fetch_json(peer.url("/")),
-                    egress.post_signed(peer.url("/"), b"{}", SIGNER),
+                    post_signed(egress, peer.url("/"), b"{}"),
                     egress.post(target, b"{}", {}),
                 ):
                     with pytest.raises(Refused) as caught:
@@ -403,7 +410,7 @@ def test_s_510_a_deadline_over_all_redirects() -> None:
 def test_s_510_a_post_has_the_same_deadline(script: Any) -> None:
     async def journey() -> None:
         async with LoopbackServer(script) as peer, egress_to(peer, total_timeout=SHORT) as egress:
-            await egress.post_signed(peer.url("/"), b"{}", SIGNER)
+            await post_signed(egress, peer.url("/"), b"{}")
 
     with pytest.raises(Unreachable):
         run(journey())
@@ -414,7 +421,7 @@ def test_the_status_counts_although_the_rest_drips_or_is_endless() -> None:
         statuses = []
         for script in (dripping(b"HTTP/1.1 202 Accepted\r\nContent-Length: 100000\r\n\r\n"), endless):
             async with LoopbackServer(script) as peer, egress_to(peer) as egress:
-                statuses.append((await egress.post_signed(peer.url("/"), b"{}", SIGNER)).status)
+                statuses.append((await post_signed(egress, peer.url("/"), b"{}")).status)
         return statuses
 
     assert run(journey()) == [202, 200]
@@ -437,7 +444,7 @@ def test_s_511_nothing_comes_from_the_environment(monkeypatch: pytest.MonkeyPatc
             async with egress_to(peer) as egress:
                 await egress.fetch(peer.url("/"), accept="*/*")
                 await egress.fetch(peer.url("/"), accept="*/*")
-                await egress.post_signed(peer.url("/"), b"{}", SIGNER)
+                await post_signed(egress, peer.url("/"), b"{}")
             return peer.seen, proxy.connections
 
     seen, proxied = run(journey())
@@ -483,7 +490,7 @@ def test_names_and_ports_that_are_not_there_are_unreachable() -> None:
                 with pytest.raises(Unreachable):
                     await egress.fetch(url, accept="*/*")
                 with pytest.raises(Unreachable):
-                    await egress.post_signed(url, b"{}", SIGNER)
+                    await post_signed(egress, url, b"{}")
 
     run(journey())
 
@@ -530,7 +537,7 @@ def test_a_kept_connection_that_the_peer_closed_is_opened_again() -> None:
     async def journey() -> tuple[int, int]:
         async with LoopbackServer(once) as peer, egress_to(peer) as egress:
             for _ in range(2):
-                assert (await egress.post_signed(peer.url("/"), b"{}", SIGNER)).status == 202
+                assert (await post_signed(egress, peer.url("/"), b"{}")).status == 202
             return peer.connections, len(peer.seen)
 
     assert run(journey()) == (2, 3)
@@ -547,7 +554,7 @@ def test_idle_connections_are_bounded() -> None:
             egress_to(first, second, third, max_connections=2) as egress,
         ):
             for peer in (first, second, third, second, third, first):
-                assert (await egress.post_signed(peer.url("/"), b"{}", SIGNER)).status == 202
+                assert (await post_signed(egress, peer.url("/"), b"{}")).status == 202
             return [first.connections, second.connections, third.connections]
 
     assert run(journey()) == [2, 1, 1]

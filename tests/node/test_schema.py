@@ -73,7 +73,6 @@ def come_in(uow: UnitOfWork, uris: Uris, name: str, group_id: int, welcome_id: i
         open_session(uow, account_id, token)
     extend_session(uow, own)
     accounts.make_sign_in_link(uow, account_id)
-    accounts.change_settings(uow, account_id, {"language": "en"})
     make_token(uow, NewToken(persona_id, ["read"]))
     app, _ = register_application(uow, NewApplication("Lantern", ("https://app.example/",), ("read",)))
     grant_code(uow, Grant(app, persona_id, None, ("read",), "https://app.example/", None))

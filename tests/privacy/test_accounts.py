@@ -476,17 +476,6 @@ def test_linking_twice_is_linking_once(database: ThreadedDatabase) -> None:
     assert database.read_now(accounts.all_personas_of, robin) == (face,)
 
 
-def test_settings_are_kept_sealed_and_what_is_not_named_stays(database: ThreadedDatabase) -> None:
-    robin = add(database)
-    database.write_now(accounts.change_settings, robin, {"language": "de", "theme": "calm-sentinel"})
-    database.write_now(accounts.change_settings, robin, {"language": "fr"})
-    view = database.read_now(accounts.account, robin)
-    assert view is not None
-    assert view.settings == {"language": "fr", "theme": "calm-sentinel"}
-    assert "sentinel" not in repr(every_value(database))
-    assert "sentinel" not in repr(view)
-
-
 def test_the_sealed_words_of_one_account_do_not_open_as_those_of_another(database: ThreadedDatabase) -> None:
     robin, sam = add(database, "robin"), add(database, "sam", role="owner")
     assert isinstance(ACCOUNTS.c.body.type, LargeBinary)
