@@ -1,6 +1,5 @@
 """Everything that a run starts, and what it costs: CPU of a whole process tree, which holds on a shared machine too."""
 
-import functools
 import json
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-import httpx
 import psutil
 import trustme
 
@@ -204,9 +202,3 @@ class Jobs:
     def process(self) -> psutil.Process:
         """The process, for measuring."""
         return psutil.Process(self._process.pid)
-
-
-@functools.cache
-def plain_client() -> httpx.Client:
-    """Return a client for questions that nobody measures."""
-    return httpx.Client(timeout=60, trust_env=False)
