@@ -7,8 +7,9 @@ settings all people seem to have one address, so what it may do in all is genero
 
 Who guesses on and on from several addresses takes every try that a name has, and leaves its owner none. So a browser
 in which that owner has signed in before (`web.browsers`) has tries of its own, which nobody else can use up; they are
-few, so that a cookie that was stolen opens no door to guessing. In a new browser the owner has to wait until half a
-minute after the guessing has ended, or to use a sign-in link, which nothing here counts.
+few, so that a cookie that was stolen opens no door to guessing. So has a visit in which the password is asked for once
+more. In a new browser the owner has to wait until half a minute after the guessing has ended, or to use a sign-in link,
+which nothing here counts.
 
 Each process counts for itself: where several serve, there are as many times the tries.
 """
@@ -64,7 +65,7 @@ class Attempts:
         self._count(self._counters(address, name))
 
     def count_of_browser(self, tag: bytes) -> None:
-        """Count one try of a browser that is known, where `count` has refused it. Raises TooManyTries."""
+        """Count one try of a browser that is known, where strangers have none left, or of a visit. Raises TooManyTries."""
         self._count([(hmac.digest(self._key, b"browser\0" + tag, "sha256"), OF_BROWSER)])
 
     def forgive(self, address: str, name: str) -> None:

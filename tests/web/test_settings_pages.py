@@ -1,7 +1,9 @@
 """One's own names and password, by hand: names never mix, and a new password ends all that the old one led to."""
 
 import functools
+from contextlib import suppress
 from datetime import timedelta
+from itertools import count
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from privacy import accounts
 from privacy.unit_of_work import UnitOfWork
 from tests.factories import make_persona
 from tests.web.browsing import Browser, Place
+from web.attempts import TooManyTries
 from web.tokens import NewToken, make_token
 
 PASSWORD, NEW = "four words that differ", "other words entirely"
@@ -162,6 +165,16 @@ def test_the_password_now_cannot_be_guessed_from_an_open_browser(place: Place, a
     for current in ("wrong", PASSWORD):
         answer = set_password(browser, current, NEW)
         assert (answer.status_code, "too often" in answer.text) == (422, True)
+
+
+def test_strangers_at_the_same_address_do_not_keep_anybody_from_changing_their_password(place: Place, ada: int) -> None:
+    browser = place.signed_in("ada")
+    with suppress(TooManyTries):
+        for number in count():
+            place.attempts.count(browser.address, f"name {number}")
+    page = browser.visit("/settings/password")
+    form = page.form(field="current").fill("current", PASSWORD).fill("password", NEW)
+    assert browser.send_form(page, form).status_code == 303
 
 
 def test_who_came_by_a_link_sets_a_first_password_without_an_old_one(place: Place) -> None:

@@ -17,7 +17,7 @@ from web.pages.framing import Needs, Pages
 from web.pages.sign_in import begin_visit
 from web.registration import add_persona, check_password
 from web.rendering import mark_for
-from web.sessions import FRESH, close_everything, new_session_token, open_session
+from web.sessions import FRESH, close_everything, hash_of, new_session_token, open_session
 from web.visitors import Presence, Visitor
 
 NAMES = "/settings/names"
@@ -159,9 +159,11 @@ async def _is_locked(asking: Visitor) -> bool:
 
 
 async def _check(asking: Visitor, found: Credentials | None, password: str) -> None:
-    """Compare a password with the account's. Raises SignInRefused, TooManyTries."""
-    address = asking.request.client.host if asking.request.client else ""
-    asking.context.attempts.count(address, f"account {0 if found is None else found.account_id}")
+    """Compare a password with the account's. Raises SignInRefused, TooManyTries.
+
+    A visit has tries of its own: those of its address may be used up by strangers who share it.
+    """
+    asking.context.attempts.count_of_browser(hash_of(presence_of(asking).visit.token))
     await asking.context.in_pool(authenticate, found, password)
 
 
