@@ -65,7 +65,7 @@ class Attempts:
         self._count(self._counters(address, name))
 
     def count_of_browser(self, tag: bytes) -> None:
-        """Count one try of a browser that is known, where strangers have none left, or of a visit. Raises TooManyTries."""
+        """Count one try of a browser that is known, where `count` refuses it, or of a visit. Raises TooManyTries."""
         self._count([(hmac.digest(self._key, b"browser\0" + tag, "sha256"), OF_BROWSER)])
 
     def forgive(self, address: str, name: str) -> None:
