@@ -89,7 +89,7 @@ class _Writer(_Thread):
         """Run a batch in one transaction, and alone whatever could not be settled in it."""
         try:
             self.database.vault.refill(self.database.clock())
-            again = self._together(batch)
+            again = self._reconnected(self._together(batch))
         except BaseException as error:  # noqa: BLE001 - the keyring or a savepoint failed: every caller hears of it
             self.disconnect()
             again = []
@@ -100,6 +100,15 @@ class _Writer(_Thread):
             self._alone(job)
         for name in {name for job in batch for name in job.wakes}:
             self.database.on_wake(name)
+
+    def _reconnected(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """Return jobs that are to be run again, unless the server is gone: they need not all find that out."""
+        try:
+            if jobs:
+                self.connection()
+        except DBAPIError as error:
+            return self._unavailable(jobs, error)
+        return jobs
 
     def _alone(self, job: Job) -> None:
         for _ in range(TRIES_ALONE):
@@ -190,13 +199,19 @@ class _Reader(_Thread):
     """Runs questions, a few of them in one transaction that cannot write."""
 
     def work(self, batch: Sequence[Job]) -> None:
-        """Answer a batch; where one fails the others get a new transaction; a lost connection is tried once more."""
+        """Answer a batch; where one fails the others get a new transaction, after a lost connection a new one."""
         waiting, tried_again = list(batch), False
         while waiting:
             try:
-                with self.connection().begin():
+                connection = self.connection()
+            except BaseException as error:  # noqa: BLE001 - there is no server, or no file: everybody hears of it
+                for job in waiting:
+                    job.fail(_translated(error, trouble(error)))
+                return
+            try:
+                with connection.begin():
                     while waiting:
-                        self._ask(self.connection(), waiting[0])
+                        self._ask(connection, waiting[0])
                         waiting.pop(0)
             except BaseException as error:  # noqa: BLE001 - whatever a question raises belongs to its caller
                 kind = trouble(error)

@@ -380,6 +380,28 @@ async def test_a_server_that_takes_connections_and_says_nothing_is_not_there(
         opened.close()
 
 
+async def test_a_server_that_is_gone_is_not_asked_for_by_each_of_those_who_wait(
+    vault: Vault, clock: MovableClock
+) -> None:
+    """Each would wait for as long as it takes to find out, one after the other."""
+    knocks: list[int] = []
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocks.append(1)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server:
+        address = f"postgresql://nobody@127.0.0.1:{server.sockets[0].getsockname()[1]}/none"
+        opened = ThreadedDatabase(database_url(address), vault, clock)
+        asked = [opened.write(put, f"{number}") for number in range(160)]
+        asked += [opened.read(names) for _ in range(160)]  # type: ignore[misc]  # their answers are of two kinds
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(error) for error in told} == {DatabaseUnavailable}
+        assert len(knocks) < 100, len(knocks)
+        await asyncio.to_thread(opened.close)
+
+
 async def test_a_database_that_is_not_there_is_said_in_one_way(vault: Vault, clock: MovableClock) -> None:
     opened = ThreadedDatabase(database_url("postgresql://nobody@127.0.0.1:9/none"), vault, clock)
     with pytest.raises(DatabaseUnavailable):
