@@ -17,7 +17,8 @@ from activitypub.context import FederationContext
 from activitypub.dialects import UNREADABLE, other
 from activitypub.discovery import resolve_actor
 from activitypub.egress import sign_post
-from activitypub.errors import FetchError, Gone, Refused, RemoteError, Unreachable
+from activitypub.errors import FetchError, Gone, MalformedActivity, Refused, RemoteError, Unreachable
+from activitypub.origins import host_of
 from activitypub.outbox import (
     MAX_ATTEMPTS,
     MAX_PER_HOST,
@@ -30,7 +31,7 @@ from activitypub.outbox import (
     record_outcomes,
     release,
 )
-from activitypub.outcomes import judge
+from activitypub.outcomes import judge, kept_back_until
 from activitypub.signatures.keys import SigningIdentity
 from activitypub.signatures.messages import Dialect
 from activitypub.targets import Target
@@ -173,9 +174,16 @@ class Dispatch:
         return await self._context.egress.in_signing_pool(sign_all, jobs, self._context.clock())
 
     async def _attempt(self, claimed: Claimed, parcel: Parcel | None) -> None:
-        """Send one delivery and keep its outcome; what has ended or may not be sent any more is dropped silently."""
+        """Send one delivery and keep its outcome; what has ended or may not be sent any more is dropped silently.
+
+        Of what the admin's rules keep back, that which takes something back waits.
+        """
         if parcel is None or claimed.attempts > MAX_ATTEMPTS:
             self._finished.append(Outcome(claimed, None))
+            return
+        if self._is_kept_back(claimed):
+            until = kept_back_until(parcel.kind, parcel.created_at, self._context.clock())
+            self._finished.append(Outcome(claimed, None, until))
             return
         try:
             target = self._context.egress.target(claimed.inbox)
@@ -187,6 +195,14 @@ class Dispatch:
         now = self._context.clock()
         verdict = judge(answer, kind=parcel.kind, attempts=claimed.attempts, now=now, jitter=self._chance())
         self._finished.append(Outcome(claimed, verdict))
+
+    def _is_kept_back(self, claimed: Claimed) -> bool:
+        """Tell whether the admin's rules hold off the server whose people this goes to, or the one of the inbox."""
+        try:
+            hosts = {claimed.host, host_of(claimed.inbox)}
+        except MalformedActivity:
+            hosts = {claimed.host}
+        return any(self._context.peers.is_refused(host) for host in hosts)
 
 
 def sign_all(jobs: Sequence[SigningJob], now: datetime) -> list[dict[str, str]]:

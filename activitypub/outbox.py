@@ -75,16 +75,24 @@ class Parcel:
 
     actor_id: int
     kind: str
+    created_at: datetime
     body: bytes
     digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one claimed delivery; `verdict` is None when it is not to be sent at all."""
+    """What became of one claimed delivery; `verdict` is None when nothing was sent."""
 
     claimed: Claimed
     verdict: Verdict | None
+    kept_back_until: datetime | None = None
+    """When to look again at what was not sent because of the admin's rules; None is never."""
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When it goes on; None when it is through."""
+        return self.kept_back_until if self.verdict is None else self.verdict.due_at
 
 
 def claim_deliveries(uow: UnitOfWork, *, busy: Collection[str], room: int) -> list[Claimed]:
@@ -115,7 +123,7 @@ def load_parcels(uow: UnitOfWork, outbox_ids: Collection[int]) -> dict[int, Parc
     contents = dict(zip((row.id for row in sealed), uow.vault.open_many([box_of(row) for row in sealed]), strict=True))
     contents |= {row.id: _open_wordless(uow, row) for row in alive if row.slot is None}
     return {
-        row.id: Parcel(row.actor_id, row.kind, content, digest(content))
+        row.id: Parcel(row.actor_id, row.kind, row.created_at, content, digest(content))
         for row in alive
         if (content := contents[row.id]) is not None
     }
@@ -123,10 +131,10 @@ def load_parcels(uow: UnitOfWork, outbox_ids: Collection[int]) -> dict[int, Parc
 
 def record_outcomes(uow: UnitOfWork, outcomes: Sequence[Outcome], jitter: float) -> None:
     """Write down what became of a batch; a row whose lease is another's by now is left alone (R-201)."""
-    done = [it.claimed for it in outcomes if it.verdict is None or it.verdict.due_at is None]
-    later = [(it.claimed, it.verdict.due_at) for it in outcomes if it.verdict is not None and it.verdict.due_at]
+    done = [it.claimed for it in outcomes if it.due_at is None]
     _finish(uow, done)
-    _delay(uow, later)
+    _delay(uow, [(it.claimed, it.due_at) for it in outcomes if it.verdict is not None and it.due_at])
+    _give_back(uow, [(it.claimed, it.due_at) for it in outcomes if it.verdict is None and it.due_at])
     gone = sorted({it.claimed.inbox for it in outcomes if it.verdict is not None and it.verdict.inbox_gone})
     if gone:
         waiting = DELIVERIES.c.lease.is_(None)
@@ -138,13 +146,7 @@ def record_outcomes(uow: UnitOfWork, outcomes: Sequence[Outcome], jitter: float)
 
 def release(uow: UnitOfWork, claimed: Sequence[Claimed]) -> None:
     """Give back what was claimed and not sent, as if it had never been claimed (R-212)."""
-    statement = (
-        update(DELIVERIES)
-        .where(DELIVERIES.c.id == bindparam("row_id"), DELIVERIES.c.lease == bindparam("held"))
-        .values(due_at=uow.now, lease=None, attempts=DELIVERIES.c.attempts - 1)
-    )
-    if claimed:
-        uow.connection.execute(statement, [{"row_id": it.id, "held": it.lease} for it in claimed])
+    _give_back(uow, [(it, uow.now) for it in claimed])
 
 
 def drop_delivered(uow: UnitOfWork, outbox_ids: Collection[int]) -> None:
@@ -264,6 +266,18 @@ def _delay(uow: UnitOfWork, later: Sequence[tuple[Claimed, datetime]]) -> None:
     )
     if later:
         rows = [{"row_id": it.id, "held": it.lease, "again": due_at} for it, due_at in later]
+        uow.connection.execute(statement, rows)
+
+
+def _give_back(uow: UnitOfWork, unsent: Sequence[tuple[Claimed, datetime]]) -> None:
+    """Give back what was claimed and not sent, for a moment of its own; it counts as no attempt."""
+    statement = (
+        update(DELIVERIES)
+        .where(DELIVERIES.c.id == bindparam("row_id"), DELIVERIES.c.lease == bindparam("held"))
+        .values(due_at=bindparam("again"), lease=None, attempts=DELIVERIES.c.attempts - 1)
+    )
+    if unsent:
+        rows = [{"row_id": it.id, "held": it.lease, "again": due_at} for it, due_at in unsent]
         uow.connection.execute(statement, rows)
 
 

@@ -24,6 +24,9 @@ TIMES_SILENT, TIMES_SILENT_FOR_LAST_WORDS = 40, 130
 HORIZON = timedelta(days=7)
 LAST_WORDS_HORIZON = timedelta(days=30)
 LAST_WORDS = frozenset({"Delete", "Reject"})
+TAKES_BACK = LAST_WORDS | {"Undo"}
+ASK_RULES_AGAIN = timedelta(hours=1)
+"""How soon what takes something back goes out once its server is held off no more."""
 HOPELESS_FAILURES = 10
 """Only a host that failed so many probes loses what is too old: a clock that jumps empties no queue (R-211)."""
 
@@ -75,6 +78,15 @@ def judge(answer: Answer | None, *, kind: str, attempts: int, now: datetime, jit
             return Verdict(Effect.WAITING, max(answer.retry_at, now))
         return Verdict(Effect.STRAINED, again)
     return Verdict(Effect.NEUTRAL)
+
+
+def kept_back_until(kind: str, created_at: datetime, now: datetime) -> datetime | None:
+    """Say until when an activity waits that the admin's rules keep from its server; None is not to be sent at all.
+
+    What takes something back waits for as long as it is tried for: the server may be let in again, and has a copy.
+    """
+    horizon = LAST_WORDS_HORIZON if kind in LAST_WORDS else HORIZON
+    return now + ASK_RULES_AGAIN if kind in TAKES_BACK and now < created_at + horizon else None
 
 
 def reopens_at(effect: Effect, failures: int, now: datetime, jitter: float) -> datetime | None:

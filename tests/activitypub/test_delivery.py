@@ -24,7 +24,7 @@ from activitypub.keystore import KeyStore, secret_name
 from activitypub.models import Actor, Delivery, LedgerEntry, OutboxItem, Peer
 from activitypub.outbox import LEASE, Claimed, Outcome, claim_deliveries, record_outcomes
 from activitypub.outcomes import Effect, Verdict
-from activitypub.peers import PeerPolicy, set_level
+from activitypub.peers import PeerPolicy, lift_level, set_level
 from activitypub.ports import InboxRoutes, Publications
 from activitypub.queueing import Audience, Outgoing, Secrets, enqueue, enqueue_for, enqueue_to
 from activitypub.signatures import cavage, rfc9421
@@ -528,6 +528,51 @@ async def test_suspended_hosts_get_nothing(node: Node) -> None:
         await node.deliver(peer, other)
         assert (peer.connections, other.connections) == (0, 1)
     assert await node.count() == 0
+
+
+@pytest.mark.parametrize("kind", ["Delete", "Reject", "Undo"])
+@pytest.mark.parametrize("suspended_first", [True, False])
+async def test_what_takes_back_waits_until_the_server_is_let_in_again(
+    node: Node, kind: str, suspended_first: bool
+) -> None:
+    """For days, which are no attempts; words that wait meanwhile are dropped."""
+    async with LoopbackServer(answers(response(202))) as peer:
+        if not suspended_first:
+            await node.queue([peer.url("/inbox")], 1, kind=kind, object_id=5)
+        await node.write(set_level, "127.0.0.2", "suspend")
+        if suspended_first:
+            await node.queue([peer.url("/inbox")], 1, kind=kind, object_id=5)
+        await node.queue([peer.url("/inbox")], 2, object_id=6, thread=THREAD + 1)
+        for _ in range(160):
+            await node.deliver(peer)
+            node.clock.move(timedelta(hours=1))
+        assert (peer.connections, await node.count()) == (0, 1)
+        await node.write(lift_level, "127.0.0.2")
+        await node.deliver(peer)
+        assert numbers(peer) == [1]
+    assert (await node.count(), await node.count(ITEMS)) == (0, 0)
+
+
+@pytest.mark.parametrize(("kind", "days"), [("Delete", 30), ("Undo", 7)])
+async def test_what_takes_back_does_not_wait_for_ever(node: Node, kind: str, days: int) -> None:
+    async with LoopbackServer(answers(response(202))) as peer:
+        await node.write(set_level, peer.authority, "suspend")
+        await node.queue([peer.url("/inbox")], 1, kind=kind, object_id=5)
+        node.clock.move(timedelta(days=days, seconds=-1))
+        await node.deliver(peer)
+        assert await node.count() == 1
+        node.clock.move(timedelta(hours=1))
+        await node.deliver(peer)
+    assert (peer.connections, await node.count(), await node.count(ITEMS)) == (0, 0, 0)
+
+
+async def test_s308_whose_server_is_held_off_is_reached_by_no_other_s_inbox(node: Node) -> None:
+    async with LoopbackServer(answers(response(202))) as peer:
+        outgoing = Outgoing(node.actor_id, "Create", {"type": "Create", "number": 1}, 5, GROUP, None, THREAD, None)
+        await node.write(set_level, "bad.example", "suspend")
+        await node.write(enqueue_to, outgoing, [("sub.bad.example", peer.url("/bad")), ("ok.example", peer.url("/ok"))])
+        await node.deliver(peer)
+        assert [seen.target for seen in peer.seen] == ["/ok"]
 
 
 async def test_an_inbox_that_is_gone_gets_nothing_more_and_its_actor_is_asked_after(node: Node) -> None:
