@@ -1,12 +1,13 @@
 """Joining, leaving, letting in and showing out. On the wire a member is a follower (federation reference §5.8)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from activitypub.peers import PEERS
+from activitypub.peers import CLOSED, PEERS
 from activitypub.uris import Uris
 from groups import translation
 from groups.distribution import send_from
@@ -55,13 +56,16 @@ def receive_follow(uow: UnitOfWork, uris: Uris, follower_id: int, group_id: int,
     """Take in the Follow by which somebody elsewhere asks to join a group of this node, and answer if it can be."""
     lock_group(uow, group_id)
     standing = standing_of(uow, group_id, follower_id)
-    if standing.audience == "none" or (standing.audience == "peers-only" and not _is_trusted(uow, follower_id)):
+    level = _level_of(uow, follower_id)
+    if standing.audience == "none" or level in CLOSED or (standing.audience == "peers-only" and level != "allow"):
         raise NotFound(f"group {group_id}")
+    comes_back = standing.state == "parked" and _is_parked(uow, group_id, follower_id)
+    standing = replace(standing, invited=comes_back)
     # A group that follows passes on what it gets, so it may follow only what is public (federation reference §5.8).
     if not may(Act.JOIN, standing) or (role == "follower" and standing.audience != "public"):
         answer_follow(uow, uris, "Reject", group_id, follower_id, follow_uri)
         return
-    active = standing.state == "active" or standing.join_rule == "open"
+    active = standing.state == "active" or comes_back or standing.join_rule == "open"
     keeps_role = standing.is_active and standing.role is not None
     _put(
         uow, group_id, follower_id, state="active" if active else "pending", follow_uri=follow_uri,
@@ -179,10 +183,11 @@ def answer_follow(uow: UnitOfWork, uris: Uris, kind: str, group_id: int, followe
     send_from(uow, group_id, activity, group_id, [(follower.host, follower.inbox)])
 
 
-def _is_trusted(uow: UnitOfWork, actor_id: int) -> bool:
-    """Tell whether the admin allowed an actor's server by name."""
+def _level_of(uow: UnitOfWork, actor_id: int) -> str | None:
+    """Return what the admin's rules say of an actor's server, held as it is until the end of the transaction."""
     query = select(PEERS.c.level).join(ACTORS, ACTORS.c.host == PEERS.c.host).where(ACTORS.c.id == actor_id)
-    return bool(uow.connection.execute(query).scalar() == "allow")
+    level: str | None = uow.connection.execute(query.with_for_update(read=True, of=PEERS)).scalar()
+    return level
 
 
 def _asking(uow: UnitOfWork, by: int | None, group_id: int, actor_id: int) -> Mapping[str, Any]:
@@ -240,6 +245,15 @@ def _may_come_back(uow: UnitOfWork, group_id: int, actor_id: int) -> bool:
         and row.state == "left"
         and row.ends_at is not None
         and row.ends_at - LEFT_FOR + WAY_BACK > uow.now
+    )
+
+
+def _is_parked(uow: UnitOfWork, group_id: int, actor_id: int) -> bool:
+    """Tell whether an actor had a place when its server was held off, less than 7 days ago."""
+    where = (MEMBERSHIPS.c.group_id == group_id, MEMBERSHIPS.c.actor_id == actor_id, MEMBERSHIPS.c.state == "parked")
+    return (
+        uow.connection.execute(select(MEMBERSHIPS.c.id).where(*where, MEMBERSHIPS.c.ends_at > uow.now)).first()
+        is not None
     )
 
 

@@ -50,14 +50,14 @@ class Membership(Record):
     role: Mapped[str] = mapped_column(default="member")
     """`follower`, `member`, `facilitator`, `moderator` or `owner`."""
     state: Mapped[str]
-    """`pending`, `active`, `left`, `removed`, `refused` or `banned`."""
+    """`pending`, `active`, `parked` (the server is held off), `left`, `removed`, `refused` or `banned`."""
     follow_uri: Mapped[str | None]
     """The id of the Follow that asked for it, ours or theirs."""
     exclusive: Mapped[bool] = mapped_column(default=False)
     """Whether the member keeps this group out of the home timeline."""
     created_on: Mapped[datetime] = mapped_column(Day)
     ends_at: Mapped[datetime | None] = mapped_column(Day)
-    """The day on which the row itself goes: 30 days after leaving, 14 after a refusal."""
+    """The day on which the row itself goes: 30 days after leaving, 14 after a refusal, 7 after it was parked."""
 
 
 class Post(Record, SealedRow):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from activitypub.blocklists import Blocklist, read_blocklist, write_blocklist
 from activitypub.models import Actor
 from activitypub.peers import MANUAL, covering, import_levels, levels, lift_level
 from groups.models import Membership
-from node.commands.domains import checked_domain, domain, outlook
+from node.commands.domains import checked_domain, domain, outlook, ruled, tell_places
 from node.commands.running import Refused, opened
 from node.commands.showing import as_json, tell_all
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -48,13 +49,15 @@ def import_list(environ: Mapping[str, str], file: Path, *, applies: bool, json_w
         known = node.database.read_now(what_is_known)
         found = read_blocklist(_content(file), node.uris.domain, known.partners)
         rows = preview(found, known)
-        if applies:
-            node.database.write_now(import_levels, {str(row["domain"]): str(row["level"]) for row in rows})
+        new = {str(row["domain"]): str(row["level"]) for row in rows}
+        settled = node.database.write_now(ruled, node.uris, partial(import_levels, levels=new)) if applies else None
         for refusal in found.refusals:
             click.echo(f"kinfold: line {refusal.line}, {refusal.text}: {refusal.why}", err=True)
         tell_all(COLUMNS, rows, json_wanted=json_wanted, none="The list holds nothing that is new here.")
         if not json_wanted:
             click.echo(_summary(rows, found, applies=applies))
+        if settled is not None and not json_wanted:
+            tell_places(settled)
 
 
 @domain.command(name="export")
@@ -73,9 +76,11 @@ def undo(environ: Mapping[str, str], name: str) -> None:
     """Take back the rule for a domain; what holds for every server, or for a domain above it, holds again."""
     with opened(environ) as node:
         canonical = checked_domain(name)
-        if not node.database.write_now(lift_level, canonical):
+        if canonical not in node.database.read_now(levels):
             raise Refused(f"there is no rule for {canonical}")
+        settled = node.database.write_now(ruled, node.uris, partial(lift_level, name=canonical))
         click.echo(f"{canonical}: {node.database.read_now(outlook, node.settings.federation, canonical)}")
+        tell_places(settled)
 
 
 def what_is_known(uow: UnitOfWork) -> Known:

@@ -1,7 +1,8 @@
 """Other servers: which of them the node talks with."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import click
@@ -10,6 +11,8 @@ from sqlalchemy import select
 from activitypub.domains import domain_in, is_own, why_not_held_off
 from activitypub.models import Peer
 from activitypub.peers import CLOSED, LEVELS, MANUAL, PeerPolicy, covering, levels, set_level
+from activitypub.uris import Uris
+from groups.parking import Settled, settle_places
 from node.commands.running import Refused, opened
 from node.commands.showing import as_json, tell_all
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -18,6 +21,15 @@ PEERS = table_of(Peer)
 COLUMNS = ("domain", "level", "rule", "source", "class", "failures")
 BESIDE_THE_DOMAIN: Final = re.compile(r"^\s*(?:https?:)?(?://)?(?:@?[^@/]*@)?|[/?#].*$|\s+$", re.IGNORECASE | re.DOTALL)
 """What of an address or a handle is not the domain."""
+
+PARKED: Final = (
+    "places in groups here are parked and count no more. If you let the server in again within 7 days, whoever then"
+    " follows the group anew has the place back; after that they end."
+)
+TOLD: Final = (
+    "people had a place in a group here. Their servers are told that they have it no more: whoever follows the group"
+    " anew, within 7 days from when the server was held off, is in at once."
+)
 
 
 @click.group()
@@ -40,7 +52,9 @@ def set_one(environ: Mapping[str, str], name: str, level: str) -> None:
         reason = why_not_held_off(canonical, node.uris.domain)
         if reason is not None and level in CLOSED:
             raise Refused(f"{canonical} cannot be held off: {reason}")
-        click.echo(f"{node.database.write_now(set_level, canonical, level)}: {level}")
+        settled = node.database.write_now(ruled, node.uris, partial(set_level, host=canonical, level=level))
+        click.echo(f"{canonical}: {level}")
+        tell_places(settled)
 
 
 @domain.command(name="list")
@@ -55,6 +69,20 @@ def list_them(environ: Mapping[str, str], *, waiting: bool, json_wanted: bool) -
             rows = [row for row in rows if row["level"] == "quarantine"]
         none = "No server waits." if waiting else "No other server is known yet."
         tell_all(COLUMNS, rows, json_wanted=json_wanted, none=none)
+
+
+def ruled(uow: UnitOfWork, uris: Uris, change: Callable[[UnitOfWork], object]) -> Settled:
+    """Change rules, and park or call back the places of those whom that concerns, in one transaction."""
+    change(uow)
+    return settle_places(uow, uris)
+
+
+def tell_places(settled: Settled) -> None:
+    """Say what became of places in groups here."""
+    if settled.parked:
+        click.echo(f"{settled.parked} {PARKED}")
+    if settled.told:
+        click.echo(f"{settled.told} {TOLD}")
 
 
 def known_peers(uow: UnitOfWork, mode: str) -> list[dict[str, object]]:

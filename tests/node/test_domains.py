@@ -165,6 +165,23 @@ def test_what_a_human_ruled_no_list_changes(fresh: Shell, tmp_path: Path, level:
     assert listed(fresh)["bad.example"][:3] == ["normal", "bad.example", "manual"]
 
 
+def test_the_command_says_what_becomes_of_places_in_groups(fresh: Shell, tmp_path: Path) -> None:
+    with opened(fresh.environ) as node:
+        group = node.database.write_now(make_group, node.uris, f"club{tmp_path.name[-1]}", audience="followers")
+        for host in ("a.bad.example", "worse.example"):
+            actor = node.database.write_now(make_remote_actor, "sam", host)
+            node.database.write_now(make_member, group, actor, follow_uri=f"https://{host}/follows/1")
+    said = fresh.do("domain", "set", "bad.example", "--level", "suspend").splitlines()
+    assert said[0] == "bad.example: suspend"
+    assert said[1].startswith("1 places in groups here are parked")
+    assert fresh.do("domain", "undo", "bad.example").splitlines()[1].startswith("1 people had a place in a group here")
+    file = tmp_path / "list.csv"
+    file.write_text("worse.example\n")
+    assert "parked" not in fresh.do("domain", "import", str(file)), "nothing was changed yet"
+    assert "1 places in groups here are parked" in fresh.do("domain", "import", str(file), "--apply")
+    assert "1 people had a place" in fresh.do("domain", "set", "worse.example", "--level", "normal")
+
+
 # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,0 +1,136 @@
+"""Places of people whose server is held off: they count nowhere, and come back only to whoever asks for them."""
+
+from datetime import timedelta
+
+import pytest
+
+from activitypub import peers
+from groups import membership
+from groups.ends import ENDS
+from groups.errors import NotFound
+from groups.parking import PARKED_FOR, Settled, settle_places
+from groups.places import members_of, requests_of, standing_of
+from groups.views import Viewer
+from privacy.ends import end_rows
+from privacy.unit_of_work import UnitOfWork
+from tests.groups.house import House
+
+FOLLOW = "https://far.example/follows/1"
+
+
+def rule(house: House, level: str | None, name: str = "far.example") -> Settled:
+    """Set the rule for a domain, or take it back."""
+
+    def change(uow: UnitOfWork) -> Settled:
+        if level is None:
+            peers.lift_level(uow, name)
+        else:
+            peers.set_level(uow, name, level)
+        return settle_places(uow, house.uris)
+
+    settled = house.do(change)
+    assert isinstance(settled, Settled)
+    return settled
+
+
+def follow(house: House, group_id: int, actor_id: int, uri: str = FOLLOW) -> None:
+    """Take in a Follow."""
+    house.do(membership.receive_follow, house.uris, actor_id, group_id, uri, "member")
+
+
+def state(house: House, group_id: int, actor_id: int) -> str | None:
+    """Return the state of an actor's place in a group."""
+    found: str | None = house.ask(standing_of, group_id, actor_id).state
+    return found
+
+
+def sweep(house: House) -> None:
+    """End the rows whose time has come, as the retention loop does."""
+
+    def run(uow: UnitOfWork) -> None:
+        for ending in ENDS:
+            end_rows(uow, ending, 1_000)
+
+    house.do(run)
+
+
+@pytest.mark.parametrize("level", ["suspend", "quarantine"])
+@pytest.mark.parametrize("name", ["far.example", "example"])
+def test_who_leaves_while_its_server_is_held_off_gets_nothing_afterwards(house: House, level: str, name: str) -> None:
+    """The Undo was refused at the gate, so nothing is known of it here; the control is somebody of another server."""
+    owner = house.person("owner")
+    grief = house.group("grief", owner_id=owner, audience="followers")
+    sam = house.stranger("sam", "far.example", grief, follow_uri=FOLLOW, role="facilitator")
+    kim = house.stranger("kim", "near.test", grief)
+    assert rule(house, level, name) == Settled(parked=1, told=0)
+    assert (state(house, grief, sam), state(house, grief, kim)) == ("parked", "active")
+    assert rule(house, None, name) == Settled(parked=0, told=1)
+    assert [(one.kind, one.inbox) for one in house.deliver()] == [
+        ("Reject(Follow(id))", "https://far.example/users/sam/inbox")
+    ]
+    house.post(owner, "words", group_id=grief)
+    assert {one.inbox for one in house.deliver()} == {"https://near.test/users/kim/inbox"}
+    assert {card.id for card, _ in house.ask(members_of, Viewer(owner), grief)} == {owner, kim}
+    assert rule(house, "normal", "far.example") == Settled(parked=0, told=0), "told once"
+
+
+@pytest.mark.parametrize("join_rule", ["open", "approval", "invite"])
+def test_who_asks_again_within_a_week_is_in_as_before(house: House, join_rule: str) -> None:
+    """Without anybody's leave, as a member; the control is somebody who was never in."""
+    owner = house.person("owner")
+    grief = house.group("grief", owner_id=owner, audience="followers", join_rule=join_rule)
+    sam = house.stranger("sam", "far.example", grief, follow_uri=FOLLOW, role="facilitator")
+    eve = house.stranger("eve", "far.example")
+    rule(house, "suspend")
+    house.clock.move(PARKED_FOR - timedelta(days=1))
+    rule(house, None)
+    sweep(house)
+    house.deliver()
+    follow(house, grief, sam, "https://far.example/follows/2")
+    standing = house.ask(standing_of, grief, sam)
+    assert (standing.state, standing.role) == ("active", "member")
+    assert [one.kind for one in house.deliver()] == ["Accept(Follow(id))"]
+    follow(house, grief, eve, "https://far.example/follows/3")
+    assert state(house, grief, eve) == {"open": "active", "approval": "pending", "invite": None}[join_rule]
+
+
+def test_after_a_week_the_place_is_gone(house: House) -> None:
+    """Swept away, and worth nothing where the sweep is late."""
+    owner = house.person("owner")
+    grief = house.group("grief", owner_id=owner, audience="followers")
+    sam = house.stranger("sam", "far.example", grief, follow_uri=FOLLOW)
+    ola = house.stranger("ola", "far.example", grief)
+    rule(house, "suspend")
+    house.clock.move(PARKED_FOR)
+    rule(house, None)
+    follow(house, grief, sam, "https://far.example/follows/2")
+    assert state(house, grief, sam) == "pending"
+    sweep(house)
+    assert state(house, grief, ola) is None
+
+
+def test_nobody_gets_in_while_the_server_is_held_off(house: House) -> None:
+    """Neither a Follow that was on its way nor a request that waited; both are asked again afterwards."""
+    owner = house.person("owner")
+    grief = house.group("grief", owner_id=owner, audience="public", join_rule="open")
+    club = house.group("club", owner_id=owner, audience="followers")
+    sam = house.stranger("sam", "far.example")
+    follow(house, club, sam)
+    rule(house, "suspend")
+    assert house.ask(requests_of, owner, club) == []
+    with pytest.raises(NotFound):
+        follow(house, grief, sam)
+    assert (state(house, grief, sam), state(house, club, sam)) == (None, "left")
+    rule(house, "normal")
+    follow(house, grief, sam)
+    follow(house, club, sam)
+    assert (state(house, grief, sam), state(house, club, sam)) == ("active", "pending")
+
+
+def test_places_elsewhere_and_bans_stay_as_they_are(house: House) -> None:
+    club = house.stranger("club", "far.example", kind="Group")
+    town = house.group("town", audience="public")
+    ana = house.person("ana", club)
+    eve = house.stranger("eve", "far.example", town, state="banned")
+    assert rule(house, "suspend") == Settled(0, 0)
+    assert (state(house, club, ana), state(house, town, eve)) == ("active", "banned")
