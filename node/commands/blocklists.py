@@ -101,20 +101,20 @@ def preview(found: Blocklist, known: Known) -> list[dict[str, object]]:
 
     What a human ruled of a domain holds for all below it as well, whatever a list says.
     """
-    domains = {entry.domain: entry for entry in found.entries}
-    members, groups = (_summed(ties, domains) for ties in (known.members, known.groups))
-    unruled = (name for name in domains if name not in known.levels and covering(name, known.manual) is None)
-    return [
-        {"domain": name, "level": domains[name].level, "members": members[name], "groups": groups[name]}
-        for name in unruled
-    ]
+    new = {
+        entry.domain: entry.level
+        for entry in found.entries
+        if entry.domain not in known.levels and covering(entry.domain, known.manual) is None
+    }
+    members, groups = (_summed(ties, {**known.levels, **new}) for ties in (known.members, known.groups))
+    return [{"domain": name, "level": new[name], "members": members[name], "groups": groups[name]} for name in new]
 
 
-def _summed(ties: Mapping[str, int], domains: Mapping[str, object]) -> Counter[str]:
-    """Return how many ties each domain of a list would cut, those to servers below it included."""
+def _summed(ties: Mapping[str, int], rules: Mapping[str, str]) -> Counter[str]:
+    """Return how many ties there are to servers for which each rule decides, those below its domain included."""
     summed: Counter[str] = Counter()
     for host, count in ties.items():
-        name = covering(host, domains)
+        name = covering(host, rules)
         if name is not None:
             summed[name] += count
     return summed

@@ -8,7 +8,7 @@ from sqlalchemy import delete
 
 from activitypub.blocklists import read_blocklist
 from activitypub.models import Peer, PeerRule
-from activitypub.peers import note_seen
+from activitypub.peers import note_seen, set_level
 from activitypub.uris import Uris
 from node.commands.blocklists import preview, what_is_known
 from node.commands.running import opened
@@ -208,12 +208,17 @@ def test_a_list_is_looked_at_applied_exported_and_taken_back(fresh: Shell, tmp_p
 
 
 def test_a_preview_counts_whom_it_would_cut_off(database: ThreadedDatabase, uris: Uris) -> None:
-    """Members in groups here and groups that are followed, on servers below the domain too; nobody who has left."""
+    """Members in groups here and groups that are followed, on servers below the domain too.
+
+    Nobody who has left, or whose server goes on by a rule made here.
+    """
     group = database.write_now(make_group, uris, "grief")
     places = [
         ("a.bad.example", "active"),
         ("bad.example", "pending"),
         ("bad.example", "left"),
+        ("good.bad.example", "active"),
+        ("a.good.bad.example", "active"),
         ("ok.example", "active"),
     ]
     for host, state in places:
@@ -221,6 +226,7 @@ def test_a_preview_counts_whom_it_would_cut_off(database: ThreadedDatabase, uris
         database.write_now(make_member, group, actor, state=state)
     club = database.write_now(make_remote_actor, "club", "clubs.bad.example", kind="Group")
     database.write_now(make_member, club, database.write_now(make_persona, uris, "ana"))
+    database.write_now(set_level, "good.bad.example", "normal")
     found = read_blocklist(b"bad.example\nother.example\n", "kin.example")
     rows = {row["domain"]: (row["members"], row["groups"]) for row in preview(found, database.read_now(what_is_known))}
     assert rows == {"bad.example": (2, 1), "other.example": (0, 0)}
