@@ -1,12 +1,13 @@
 """Which servers this node talks with: the rule for a host is the rule for all below it, in every spelling (S-308)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, create_engine, event, insert, select, text
 
 from activitypub.errors import Blocked, MalformedActivity
 from activitypub.models import Peer, PeerRule
@@ -171,6 +172,24 @@ def test_s308_what_statements_find_is_what_the_policy_says(
     made = PeerPolicy()
     made.replace(database.read_now(levels), START)
     assert {host: level or "normal" for host, level in found.items()} == {host: made.level(host) for host in found}
+
+
+def test_s308_a_server_that_is_met_while_a_rule_is_made_falls_under_it(database: ThreadedDatabase) -> None:
+    """On PostgreSQL neither transaction would see the other: the rule waits for whoever is meeting somebody."""
+    if database.url.get_backend_name() == "sqlite":
+        pytest.skip("SQLite has one writer: there is no meanwhile")
+    meets = {"host": "sub.bad.example", "delivery_class": "microblog", "first_seen_on": START, "failures": 0}
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'peers'::regclass")
+    engine = create_engine(database.url)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as meeting, engine.connect() as looking:
+        meeting.execute(insert(PEERS).values(meets))
+        making = pool.submit(database.write_now, set_level, "bad.example", "suspend")
+        while not looking.execute(waiting).scalar() and not making.done():
+            looking.rollback()
+        meeting.commit()
+        assert making.result() == "bad.example"
+    engine.dispose()
+    assert database.read_now(seen) == {"sub.bad.example": "suspend"}
 
 
 def test_a_list_changes_nothing_that_a_human_ruled(database: ThreadedDatabase) -> None:

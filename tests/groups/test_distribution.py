@@ -15,7 +15,7 @@ AUDIENCES = ("none", "peers-only", "followers", "public")
 MICRO, LEMMY, TRUSTED, TRUSTED_LEMMY = "micro.example", "lemmy.example", "trusted.example", "ours.example"
 SUSPENDED, QUARANTINED, STRANGE = "suspended.example", "waiting.example", "strange.example"
 HOSTS = (MICRO, LEMMY, TRUSTED, TRUSTED_LEMMY, SUSPENDED, QUARANTINED)
-NOT_IN = ("pending", "left", "removed", "refused", "banned")
+NOT_IN = ("pending", "left", "removed", "refused", "banned", "parked")
 
 
 @dataclass

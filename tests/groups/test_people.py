@@ -45,7 +45,7 @@ def test_people_are_known_to_those_who_share_a_group(house: House) -> None:
         assert not any(ways(house, viewer, robin, "robin").values())
 
 
-@pytest.mark.parametrize("state", ["pending", "left", "removed", "refused", "banned"])
+@pytest.mark.parametrize("state", ["pending", "left", "removed", "refused", "banned", "parked"])
 def test_whoever_has_no_place_is_not_known(house: House, state: str) -> None:
     """Asking for a group does not show one to its members, and having left does not either."""
     grief = house.group("grief")
@@ -55,7 +55,7 @@ def test_whoever_has_no_place_is_not_known(house: House, state: str) -> None:
     assert all(ways(house, ana, robin, "robin").values())
 
 
-@pytest.mark.parametrize("state", ["pending", "left", "removed", "refused", "banned"])
+@pytest.mark.parametrize("state", ["pending", "left", "removed", "refused", "banned", "parked"])
 def test_asking_for_a_group_does_not_show_its_members(house: House, state: str) -> None:
     """Anybody may ask: were that enough, handles could be tried after all."""
     grief = house.group("grief")

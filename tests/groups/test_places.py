@@ -8,7 +8,7 @@ from groups.places import groups_of, groups_to_join, local_groups, members_of, m
 from groups.views import Viewer
 from tests.groups.house import House
 
-GONE = ("pending", "left", "removed", "refused", "banned")
+GONE = ("pending", "left", "removed", "refused", "banned", "parked")
 
 
 def handles(house: House, viewer_id: int | None, group_id: int) -> list[str]:

@@ -44,7 +44,7 @@ def test_each_role_may_do_what_it_is_for(act: Act, allowed: set[str | None]) -> 
         assert bool(verdict) is (role in allowed), (act, role)
 
 
-@pytest.mark.parametrize("state", ["pending", "left", "removed", "refused", "banned"])
+@pytest.mark.parametrize("state", ["pending", "left", "removed", "refused", "banned", "parked"])
 def test_a_role_counts_only_while_its_place_is_active(state: str) -> None:
     """An owner who left, was removed or banned is nobody, and may do no more than a stranger."""
     for act in (Act.POST, Act.REACT, Act.SEE_MEMBERS, Act.ADMIT, Act.INVITE, Act.REMOVE, Act.CHANGE):

@@ -75,7 +75,7 @@ def test_a_post_without_exactly_one_group_is_refused(house: House, text: str, se
     assert house.count(POSTS) == 1
 
 
-@pytest.mark.parametrize("state", [None, "pending", "left", "removed", "refused"])
+@pytest.mark.parametrize("state", [None, "pending", "left", "removed", "refused", "parked"])
 def test_whoever_is_no_member_posts_nothing(house: House, state: str | None) -> None:
     """Invalid with the reason for a group that can be known of; nothing is stored and nothing queued."""
     grief = house.group("grief", audience="public")

@@ -84,7 +84,7 @@ def test_who_may_read_a_post(house: House, audience: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("audience", PRIVATE)
-@pytest.mark.parametrize("state", ["pending", "left", "removed", "refused", "banned"])
+@pytest.mark.parametrize("state", ["pending", "left", "removed", "refused", "banned", "parked"])
 def test_a_server_whose_member_is_gone_reads_nothing(house: House, audience: str, state: str) -> None:
     """From the moment at which its last member has no place, also what it was shown before."""
     scene = Scene(house, audience)
