@@ -157,7 +157,11 @@ def create_local_actor(uow: UnitOfWork, uris: Uris, new: NewLocalActor, keys: Ke
     kind: ActorKind = "group" if new.kind == "Group" else "person"
     profile = Profile(name=new.name, summary=new.summary_html, source=new.source)
     values = {"kind": new.kind, "handle": handle, "locked": new.locked, "url": uris.handle_page(handle)}
-    return _insert_local(uow, uris, new.id, uris.actor(kind, new.token), values, profile, keys)
+    made = _insert_local(uow, uris, new.id, uris.actor(kind, new.token), values, profile, keys)
+    # Asked again: whoever had it may have come and gone meanwhile, and left nothing for the insert to run into.
+    if ended_handle(uow, handle) is not None:
+        raise NameTaken("handle")
+    return made
 
 
 def ensure_instance_actor(uow: UnitOfWork, uris: Uris, keys: KeyPair) -> ActorView:

@@ -5,12 +5,13 @@ waits for it, or is through. On SQLite the second comes after the first by itsel
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from activitypub import actors
 from activitypub.ports import Arrival
@@ -18,7 +19,10 @@ from groups import farewell, federation, incoming, invitations, membership, post
 from groups.errors import GroupsError
 from groups.founding import make_owner
 from groups.models import Notification
+from privacy import accounts
+from privacy.errors import NameTaken
 from privacy.unit_of_work import UnitOfWork, table_of
+from tests.factories import make_persona
 from tests.groups.house import MEMBERSHIPS, POSTS, House
 from tests.groups.test_farewell import traces
 
@@ -148,3 +152,43 @@ def test_nobody_waits_for_the_end_of_somebody_else(house: House, act: str) -> No
     cas = house.person("cas", scene.group)
     done = beside(house, lambda uow: farewell.end_some(uow, house.uris, cas, 2), lambda: house.do(scene.acts()[act]))
     assert done.exception() is None
+
+
+@contextmanager
+def before_its_insert(deed: Callable[[], None]) -> Iterator[list[str]]:
+    """Do something else while an actor is made: its handle was found free, and its row is not there yet."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO actors") and not seen:
+            seen.append(statement)
+            deed()
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("database_address", ["postgresql"], indirect=True)  # where there are writers side by side
+@pytest.mark.parametrize(("handle", "given"), [("ana", False), ("ben", True)])
+def test_a_handle_that_ends_while_it_is_given_again_is_not(house: House, handle: str, given: bool) -> None:
+    """Whoever had it is made and ended between the look and the insert; a handle beside it goes to who asked."""
+
+    account = house.do(accounts.register, accounts.NewAccount("somebody"))
+
+    def come_and_go() -> None:
+        end(house, house.person("ana"))
+
+    def made() -> bool:
+        try:
+            house.do(make_persona, house.uris, handle, account_id=account)
+        except NameTaken:
+            return False
+        return True
+
+    with before_its_insert(come_and_go) as seen:
+        assert made() is given
+    assert len(seen) == 1
+    assert (house.ask(actors.local_actor_by_handle, handle) is not None) is given
