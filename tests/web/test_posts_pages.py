@@ -4,6 +4,7 @@ import pytest
 
 from groups.moderation import set_locked
 from groups.notifications import notifications_of
+from groups.showing import POSTS
 from groups.views import Page as NewsPage
 from tests.factories import make_group, make_member
 from tests.web.browsing import Browser, Place
@@ -208,11 +209,12 @@ def test_a_closed_conversation_says_so_and_takes_no_reply(place: Place, circle: 
     path = circle.write(circle.as_ada, "A quiet evening.")
     post_id = int(path.rsplit("/", 1)[-1])
     form = circle.as_ben.visit(path).form(field="Your reply").fill("Your reply", "yes")
-    place.do(set_locked, post_id, locked=True)
+    stored = place.do(lambda uow: uow.connection.execute(POSTS.select().where(POSTS.c.id == post_id)).one())
+    place.do(set_locked, stored, locked=True)
     page = circle.as_ben.visit(path)
     assert "takes no more replies" in page.text
     assert "Reply to the conversation" not in page.text
     refused = circle.as_ben.submit(page, form, "Reply")
     assert (refused.status, "takes no more replies" in refused.text) == (403, True)
-    place.do(set_locked, post_id, locked=False)
+    place.do(set_locked, stored, locked=False)
     assert "Reply to the conversation" in circle.as_ben.visit(path).text
