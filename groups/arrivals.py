@@ -35,7 +35,6 @@ from privacy.unit_of_work import UnitOfWork, table_of
 RULES_OF_GROUPS = frozenset({"Delete", "Lock", "Unlock", "Block"})
 PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 MAX_DIRECT_RECIPIENTS = 25
-ENDED_AT_ONCE = 500
 TOMBSTONES = table_of(Tombstone)
 # Built once, since these are asked for every post that comes in.
 STORED = select(POSTS).where(POSTS.c.uri == bindparam("uri"))
@@ -109,16 +108,6 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
 def receive_lock(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
     """Close or open a conversation, where the sender may."""
     moderation.receive_lock(uow, uris, sender, _stored(uow, activity.object_uri or ""), activity)
-
-
-def end_all_of(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
-    """End whatever a remote actor wrote here, as it is gone itself."""
-    mine = and_(POSTS.c.author_id == sender.id, POSTS.c.state == "live")
-    rows = uow.connection.execute(select(POSTS).where(mine).order_by(POSTS.c.id)).fetchall()
-    for start in range(0, len(rows), ENDED_AT_ONCE):
-        hide(uow, rows[start : start + ENDED_AT_ONCE])
-    for row in rows:
-        _pass_on_end(uow, uris, row, activity)
 
 
 def _believed(arrival: Arrival, activity: IncomingActivity, author_uri: str) -> IncomingPost | None:

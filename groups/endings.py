@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from activitypub.models import LedgerEntry, OutboxItem, Tombstone
+from activitypub.models import Delivery, LedgerEntry, OutboxItem, Tombstone
 from activitypub.uris import Uris
 from groups.distribution import Parcel, spread_delete
 from groups.models import Bookmark, Mention, Notification, Post, Reaction
@@ -29,7 +29,11 @@ NOTIFICATIONS, OUTBOX, TOMBSTONES, LEDGER = (
     table_of(Tombstone),
     table_of(LedgerEntry),
 )
-SHRED_JOBS = table_of(ShredJob)
+SHRED_JOBS, DELIVERIES = table_of(ShredJob), table_of(Delivery)
+ENDING = tuple(
+    POSTS.c[name] for name in ("id", "uri", "group_id", "author_id", "thread_id", "audience", "local", "slot")
+)
+"""What is read of a post that ends: never its words."""
 KIND = "posts"
 LEDGER_KEPT_FOR = timedelta(days=90)
 UNDONE_FOR = timedelta(days=2)
@@ -71,6 +75,22 @@ def hide(uow: UnitOfWork, rows: Sequence[Row[Any]]) -> None:
     ends = uow.now + LEDGER_KEPT_FOR
     uow.connection.execute(update(LEDGER).where(LEDGER.c.object_id.in_(ids)).values(ends_at=ends))
     uow.wake("retention")
+
+
+def end_some_of(uow: UnitOfWork, uris: Uris, author_id: int, limit: int) -> int:
+    """End the next posts of somebody elsewhere who is gone, at most so many; return how many that were.
+
+    Each group of this node withdraws them itself: what the author's server says of its actor names none of them.
+    """
+    theirs = (POSTS.c.author_id == author_id, POSTS.c.state.in_(("live", "held")))
+    rows = uow.connection.execute(select(*ENDING).where(*theirs).order_by(POSTS.c.id).limit(limit)).fetchall()
+    if rows:
+        hide(uow, rows)
+        groups = groups_of(uow, sorted({row.group_id for row in rows}))
+        for row in rows:
+            group = groups[row.group_id]
+            tell_of_end(uow, uris, row, group, (group.id, group.uri))
+    return len(rows)
 
 
 def tell_of_end(
@@ -127,10 +147,22 @@ def clean(uow: UnitOfWork, ids: Sequence[int]) -> None:
         (BOOKMARKS, BOOKMARKS.c.post_id),
     ):
         uow.connection.execute(delete(table).where(column.in_(ids)))
-    # Only what carries its words: the Deletes of the post are sealed by day and still have to go out.
-    uow.connection.execute(delete(OUTBOX).where(OUTBOX.c.object_id.in_(ids), OUTBOX.c.slot.is_not(None)))
-    gone = select(ACTORS.c.id).where(ACTORS.c.local.is_(True), ACTORS.c.state == "gone")
-    uow.connection.execute(delete(POSTS).where(POSTS.c.id.in_(ids), POSTS.c.author_id.in_(gone)))
+    _take_words_back(uow, ids)
+    gone = exists().where(ACTORS.c.id == POSTS.c.author_id, ACTORS.c.local.is_(True), ACTORS.c.state == "gone")
+    uow.connection.execute(delete(POSTS).where(POSTS.c.id.in_(ids), gone))
+
+
+def _take_words_back(uow: UnitOfWork, ids: Sequence[int]) -> None:
+    """Drop what still waits to be sent of posts whose keys are gone; their Deletes are sealed by day and go out.
+
+    What is being sent at this moment keeps its place until that is through: else a Delete would overtake it.
+    """
+    worded = (OUTBOX.c.object_id.in_(ids), OUTBOX.c.slot.is_not(None))
+    items = select(OUTBOX.c.id).where(*worded)
+    uow.connection.execute(delete(DELIVERIES).where(DELIVERIES.c.outbox_id.in_(items), DELIVERIES.c.lease.is_(None)))
+    under_way = exists().where(DELIVERIES.c.outbox_id == OUTBOX.c.id)
+    uow.connection.execute(delete(OUTBOX).where(*worded, ~under_way))
+    uow.connection.execute(update(OUTBOX).where(*worded).values(audience=None))
 
 
 def tombstone_hash(uow: UnitOfWork, uri: str) -> bytes:

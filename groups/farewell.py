@@ -36,7 +36,7 @@ from activitypub.ports import ActorView
 from activitypub.queueing import Outgoing, enqueue
 from activitypub.uris import Uris
 from groups import translation
-from groups.endings import groups_of, hide, tell_of_end
+from groups.endings import ENDING, groups_of, hide, tell_of_end
 from groups.errors import NotFound
 from groups.models import Bookmark, Invitation, Notification, PersonFollow
 from groups.people import ACTORS
@@ -102,7 +102,7 @@ def _untied(uow: UnitOfWork, actor_id: int, key: int) -> int:
 
 
 def _end_posts(uow: UnitOfWork, uris: Uris, author: ActorView, limit: int) -> int:
-    mine = select(POSTS).where(POSTS.c.author_id == author.id, POSTS.c.state.in_(("live", "held")))
+    mine = select(*ENDING).where(POSTS.c.author_id == author.id, POSTS.c.state.in_(("live", "held")))
     rows = uow.connection.execute(mine.order_by(POSTS.c.id).limit(limit)).fetchall()
     if not rows:
         return 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub import actors, repeats
@@ -16,7 +16,18 @@ from activitypub.vocabulary.base import Object
 from groups import arrivals, incoming, membership, moderation
 from groups.content import sanitize
 from groups.distribution import send_from
-from groups.endings import KIND, clean, groups_of, hide, remember_undone, tell_of_end, was_undone
+from groups.endings import (
+    ENDING,
+    KIND,
+    SHRED_JOBS,
+    clean,
+    end_some_of,
+    groups_of,
+    hide,
+    remember_undone,
+    tell_of_end,
+    was_undone,
+)
 from groups.founding import adopt_remote_group
 from groups.models import PersonFollow
 from groups.people import ACTORS, still_here
@@ -30,6 +41,8 @@ from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PERSON_FOLLOWS = table_of(PersonFollow)
+ENDED_AT_ONCE = 50
+"""How many posts of somebody who is gone end in one transaction."""
 
 
 def inbox_routes(uris: Uris) -> InboxRoutes:
@@ -157,7 +170,7 @@ def on_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, prepared: Any) -> N
 def on_delete(uow: UnitOfWork, uris: Uris, arrival: Arrival, delete: incoming.IncomingActivity) -> None:
     """Take the end of a post, or of the sender itself with all that it wrote."""
     if delete.object_uri == arrival.sender.uri:
-        _forget_actor(uow, uris, arrival.sender, delete)
+        _forget_actor(uow, uris, arrival.sender)
     else:
         arrivals.receive_delete(uow, uris, arrival.sender, delete)
 
@@ -182,7 +195,7 @@ class PostEraser:
 
     def hide(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
         """Hide posts whose time has come, order their keys destroyed, and tell the servers that hold a copy."""
-        rows = uow.connection.execute(select(POSTS).where(POSTS.c.id.in_(ids), POSTS.c.state == "live")).fetchall()
+        rows = uow.connection.execute(select(*ENDING).where(POSTS.c.id.in_(ids), POSTS.c.state == "live")).fetchall()
         if not rows:
             return
         hide(uow, rows)
@@ -200,19 +213,32 @@ class PostEraser:
 
 
 class ActorEraser:
-    """What must happen when an actor's profile has been shredded: nothing more, its row is empty already."""
+    """What must happen when an actor's keys are gone: whatever of its words is still here ends, some at a time."""
+
+    def __init__(self, uris: Uris) -> None:
+        """Know the addresses that Deletes are made with."""
+        self._uris = uris
 
     def hide(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
         """Hide nothing: an actor ends by `activitypub.actors.mark_gone`, not by time."""
 
     def clean(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
-        """Empty the profiles, should anything have been written since."""
+        """Empty the profiles, should anything have been written since, and end posts; what is left over comes again."""
         uow.connection.execute(update(ACTORS).where(ACTORS.c.id.in_(ids)).values(body=None))
+        room, again = ENDED_AT_ONCE, []
+        for actor_id in ids:
+            room -= end_some_of(uow, self._uris, actor_id, room) if room else 0
+            if not room:
+                again.append({"id": new_id(), "kind": "actors", "target_id": actor_id, "slot": None})
+        if again:
+            due = {"created_at": uow.now, "due_at": uow.now, "attempts": 0}
+            uow.connection.execute(insert(SHRED_JOBS), [job | due for job in again])
+            uow.wake("retention")
 
 
 def erasers(uris: Uris) -> Mapping[str, PostEraser | ActorEraser]:
     """Return who finishes the erasure of which kind of row."""
-    return {KIND: PostEraser(uris), "actors": ActorEraser()}
+    return {KIND: PostEraser(uris), "actors": ActorEraser(uris)}
 
 
 def _prepared_update(uris: Uris, activity: activities.Update) -> Any:
@@ -238,10 +264,11 @@ def _follow_person(uow: UnitOfWork, uris: Uris, sender: ActorView, target: Actor
     send_from(uow, target.id, accept, 0, [(sender.host, sender.inbox)])
 
 
-def _forget_actor(uow: UnitOfWork, uris: Uris, sender: ActorView, delete: incoming.IncomingActivity) -> None:
+def _forget_actor(uow: UnitOfWork, uris: Uris, sender: ActorView) -> None:
     if sender.local:
         raise MalformedActivity(f"delete of {sender.uri}, which is ours")
-    arrivals.end_all_of(uow, uris, sender, delete)
+    # The rest is unreadable with the next step of retention, which then ends it.
+    end_some_of(uow, uris, sender.id, ENDED_AT_ONCE)
     places = (MEMBERSHIPS.c.actor_id == sender.id, MEMBERSHIPS.c.state.in_(("active", "pending")))
     ended = {"state": "left", "ends_at": uow.now + membership.LEFT_FOR}
     uow.connection.execute(update(MEMBERSHIPS).where(*places).values(**ended))

@@ -12,7 +12,7 @@ from activitypub.errors import FederationError
 from activitypub.models import Actor
 from activitypub.ports import Arrival
 from activitypub.vocabulary.reading import parse
-from groups import membership, people, reactions
+from groups import federation, membership, people, reactions
 from groups.endings import has_ended
 from groups.errors import GroupsError
 from groups.federation import ActorEraser, inbox_routes
@@ -259,9 +259,27 @@ def test_a_copy_of_another_s_post_ends_in_silence(house: House) -> None:
 def test_cleaning_an_actor_empties_its_profile(house: House) -> None:
     """Should anything have been written since; no other actor's."""
     ana, ben = house.person("ana"), house.person("ben")
-    house.do(ActorEraser().clean, [ana])
+    house.do(ActorEraser(house.uris).clean, [ana])
     assert house.rows(ACTORS, ACTORS.c.id == ana)[0].body is None
     assert house.rows(ACTORS, ACTORS.c.id == ben)[0].body is not None
+
+
+def test_what_somebody_who_is_gone_wrote_ends_some_at_a_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much it is: each transaction ends a few, and the next one goes on; nobody else's post is touched."""
+    monkeypatch.setattr(federation, "ENDED_AT_ONCE", 2)
+    grief = house.group("grief", audience="public")
+    sam, eve = house.stranger("sam", "far.example", grief), house.stranger("eve", "other.example", grief)
+    for name, sender in ((SAM, sam), (EVE, eve)):
+        for number in range(5):
+            note = {"id": f"{name}/notes/{number}", "type": "Note", "attributedTo": name, "content": "hi",
+                    "to": [PUBLIC], "cc": [house.uri(grief)]}  # fmt: skip
+            receive(house, sender, "Create", note, id=f"{name}/Create/{number}", cc=[house.uri(grief)])
+    receive(house, sam, "Delete", SAM)
+    assert house.count(POSTS, POSTS.c.author_id == sam, POSTS.c.state == "hidden") == 2
+    house.destroy()
+    assert house.count(POSTS, POSTS.c.author_id == sam, POSTS.c.state == "shredded") == 5
+    assert house.count(POSTS, POSTS.c.author_id == eve, POSTS.c.state == "live") == 5
+    assert house.count(JOBS) == 0
 
 
 # ── other words, other orders ────────────────────────────────────────────────────────────────────────────────────────
