@@ -5,9 +5,10 @@ for what is in the group and for what never was, and must not be able to tell th
 compared with what it was before. That the same requests mean something is shown by the members and the owner.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -65,6 +66,7 @@ class Node:
     known: Known
     tokens: Mapping[str, str | None]
     browsers: Mapping[str, Browser]
+    people: Mapping[str, int]
 
     async def api(self, who: str, verb: str, path: str, **sent: Any) -> httpx.Response:
         token = self.tokens[who]
@@ -150,7 +152,7 @@ def node(database: ThreadedDatabase, uris: Uris, clock: MovableClock) -> Node:
         "member": place.signed_in("mia"),
         "owner": place.signed_in("olive"),
     }
-    return Node(place, known, tokens, browsers)
+    return Node(place, known, tokens, browsers, {"member": people["mia"], "owner": people["olive"]})
 
 
 # ------------------------------------------------------------------------------------------------------- the sweep
@@ -411,3 +413,49 @@ async def test_who_only_asks_to_join_does_not_learn_who_is_in_the_group(place: P
             paths = ("/api/v1/accounts/lookup?acct=ada", f"/api/v1/accounts/{ada}")
             found[name] = [(await client.get(path)).status_code for path in paths]
     assert found == {"eve": [404, 404], "ben": [200, 200]}
+
+
+# ------------------------------------------------------------------------------------------------------ what has ended
+
+
+def get_cases(node: Node) -> tuple[list[str], list[str]]:
+    """Return every address that can be asked for, of methods and of pages, with and without an id."""
+    plain = [method.path for method in METHODS if method.verb == "GET" and "{" not in method.path]
+    searches = [f"/api/v2/search?q=mill&type=statuses&account_id={node.known.group}", "/api/v2/search?q=mill"]
+    api = plain + searches + [found for verb, found, _ in api_cases(node.known) if verb == "GET"]
+    pages = [found for verb, found, _ in page_cases(node) if verb == "GET"]
+    return api, ["/", "/home", "/groups", "/notifications", *pages]
+
+
+def test_what_has_ended_is_told_by_no_method_and_no_page_before_any_sweep(node: Node) -> None:
+    """Not its words and not that it was there, though it was saved, supported and told of in news (privacy §4.4)."""
+    known, (api, pages) = node.known, get_cases(node)
+    for deed in ("favourite", "bookmark"):
+        assert ask(node, "member", "POST", f"/api/v1/statuses/{known.post}/{deed}").status_code == 200
+    told = {path for path in api for who in ("member", "owner") if WORDS in ask(node, who, "GET", path).text}
+    assert {"/api/v1/favourites", "/api/v1/bookmarks", "/api/v1/notifications", "/api/v1/timelines/home"} <= told
+    told |= {path for path in pages if WORDS in send(node.browsers["owner"], "GET", path).text}
+    assert f"/groups/{known.group}/{known.post}" in told
+    end = max(row.expires_at for row in node.place.do(rows_of_posts))
+    node.place.clock.move(end - node.place.clock() + timedelta(milliseconds=1))
+    fresh = {who: str(node.place.do(make_token, NewToken(actor, ALL, None))) for who, actor in node.people.items()}
+    for who, token in fresh.items():
+        node = replace(node, tokens={**node.tokens, who: token})
+        for path in api:
+            answer = ask(node, who, "GET", path)
+            assert WORDS not in answer.text, (who, path)
+            assert f'"{known.post}"' not in answer.text, (who, path)
+    browsers = [node.place.signed_in(name) for name in ("mia", "olive")]
+    for path in pages:
+        for browser in browsers:
+            answer = send(browser, "GET", path)
+            assert WORDS not in answer.text, path
+            assert f"/{known.post}" not in answer.text.replace(path, ""), path
+
+
+def ask(node: Node, who: str, verb: str, path: str) -> httpx.Response:
+    return asyncio.run(node.api(who, verb, path))
+
+
+def rows_of_posts(uow: UnitOfWork) -> list[Any]:
+    return list(uow.connection.execute(select(table_of(Post))).fetchall())
