@@ -29,7 +29,7 @@ class Actor(Record):
     """`preferredUsername`, lower case."""
     host: Mapped[str] = mapped_column(index=True)
     """The canonical host of the URI, with its port where that is not the default one."""
-    inbox: Mapped[str]
+    inbox: Mapped[str] = mapped_column(index=True)
     shared_inbox: Mapped[str | None]
     followers: Mapped[str | None]
     outbox: Mapped[str | None]

@@ -135,10 +135,10 @@ def record_outcomes(uow: UnitOfWork, outcomes: Sequence[Outcome], jitter: float)
     _finish(uow, done)
     _delay(uow, [(it.claimed, it.due_at) for it in outcomes if it.verdict is not None and it.due_at])
     _give_back(uow, [(it.claimed, it.due_at) for it in outcomes if it.verdict is None and it.due_at])
-    gone = sorted({it.claimed.inbox for it in outcomes if it.verdict is not None and it.verdict.inbox_gone})
+    gone = {it.claimed.inbox: it.claimed.host for it in outcomes if it.verdict is not None and it.verdict.inbox_gone}
     if gone:
-        waiting = DELIVERIES.c.lease.is_(None)
-        uow.connection.execute(delete(DELIVERIES).where(DELIVERIES.c.inbox.in_(gone), waiting))
+        theirs = (DELIVERIES.c.host.in_(sorted(set(gone.values()))), DELIVERIES.c.inbox.in_(sorted(gone)))
+        uow.connection.execute(delete(DELIVERIES).where(*theirs, DELIVERIES.c.lease.is_(None)))
     for claimed, verdict in _decisive(outcomes).values():
         _note_host(uow, claimed, verdict, jitter)
     drop_delivered(uow, {claimed.outbox_id for claimed in done})

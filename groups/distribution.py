@@ -23,12 +23,13 @@ from groups.audiences import (
     SHUT_OUT,
     TRUSTED,
 )
+from groups.models import Mention
 from groups.people import ACTORS
 from groups.translation import GroupFacts, PostFacts
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
-PEERS, LEDGER = table_of(Peer), table_of(LedgerEntry)
+PEERS, LEDGER, MENTIONS = table_of(Peer), table_of(LedgerEntry), table_of(Mention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +184,10 @@ def _without_copy(uow: UnitOfWork, post_id: int, inboxes: Sequence[tuple[str, st
 
 
 def _readers(uow: UnitOfWork, post_id: int) -> list[str]:
-    """Return the addresses of those elsewhere who got a direct post."""
-    inboxes = select(LEDGER.c.inbox).where(LEDGER.c.object_id == post_id)
-    return list(uow.connection.execute(select(ACTORS.c.uri).where(ACTORS.c.inbox.in_(inboxes))).scalars())
+    """Return the addresses of those elsewhere to whom a direct post was written, as long as its mentions are there."""
+    named = select(MENTIONS.c.actor_id).where(MENTIONS.c.post_id == post_id)
+    query = select(ACTORS.c.uri).where(ACTORS.c.id.in_(named), ACTORS.c.local.is_(False)).order_by(ACTORS.c.id)
+    return list(uow.connection.execute(query).scalars())
 
 
 def send_from(

@@ -60,7 +60,8 @@ def receive_follow(uow: UnitOfWork, uris: Uris, follower_id: int, group_id: int,
     if standing.audience == "none" or level in CLOSED or (standing.audience == "peers-only" and level != "allow"):
         raise NotFound(f"group {group_id}")
     comes_back = standing.state == "parked" and _is_parked(uow, group_id, follower_id)
-    standing = replace(standing, invited=comes_back)
+    # Who is in already asks again because the answer was lost there: an invitation is not asked for twice.
+    standing = replace(standing, invited=comes_back or standing.is_active)
     # A group that follows passes on what it gets, so it may follow only what is public (federation reference §5.8).
     if not may(Act.JOIN, standing) or (role == "follower" and standing.audience != "public"):
         answer_follow(uow, uris, "Reject", group_id, follower_id, follow_uri)

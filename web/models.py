@@ -72,7 +72,7 @@ class AccessToken(Record):
     application_id: Mapped[int] = mapped_column(index=True)
     actor_id: Mapped[int | None] = mapped_column(index=True)
     """Null for an app that acts for nobody (client credentials)."""
-    acting_id: Mapped[int | None]
+    acting_id: Mapped[int | None] = mapped_column(index=True)
     """The persona behind it when `actor_id` is a group."""
     scopes: Mapped[str]
 

@@ -42,6 +42,7 @@ def _access_tokens() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_access_tokens_id")),
         sqlite_with_rowid=False,
     )
+    op.create_index(op.f("ix_access_tokens_acting_id"), "access_tokens", ["acting_id"], unique=False)
     op.create_index(op.f("ix_access_tokens_actor_id"), "access_tokens", ["actor_id"], unique=False)
     op.create_index(op.f("ix_access_tokens_application_id"), "access_tokens", ["application_id"], unique=False)
 
@@ -99,6 +100,7 @@ def _actors() -> None:
     op.create_index(op.f("ix_actors_ed25519_key_id"), "actors", ["ed25519_key_id"], unique=False)
     op.create_index("ix_actors_handle_host", "actors", ["handle", "host"], unique=False)
     op.create_index(op.f("ix_actors_host"), "actors", ["host"], unique=False)
+    op.create_index(op.f("ix_actors_inbox"), "actors", ["inbox"], unique=False)
     op.create_index(op.f("ix_actors_key_id"), "actors", ["key_id"], unique=False)
     op.create_index(op.f("ix_actors_slot"), "actors", ["slot"], unique=False)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from activitypub.vocabulary.reading import parse
-from groups import membership, timelines
+from groups import founding, membership, timelines
 from groups.ends import ENDS
 from groups.errors import Conflict, NotAllowed, NotFound
 from groups.models import Notification
@@ -404,8 +404,9 @@ def test_groups_cannot_follow_private_groups(house: House, audience: str) -> Non
     assert [one.kind for one in house.sent()] == ["Accept(Follow(id))", "Reject(Follow(id))"]
 
 
-def test_a_repeated_follow_is_answered_again_and_changes_nothing(house: House) -> None:
-    """One row, no second request, the role kept; the newest Follow's id is the one that is answered."""
+@pytest.mark.parametrize("later", ["approval", "invite", "open"])
+def test_a_repeated_follow_is_answered_again_and_changes_nothing(house: House, later: str) -> None:
+    """One row, no second request, the role kept, whatever newcomers need by then; the newest Follow is answered."""
     owner = house.person("owner")
     grief = house.group("grief", owner_id=owner, audience="followers")
     sam = house.stranger("sam", "far.example")
@@ -416,7 +417,9 @@ def test_a_repeated_follow_is_answered_again_and_changes_nothing(house: House) -
     (accept,) = house.deliver()
     assert accept.document["object"]["id"] == "https://far.example/follows/2"
     house.place(grief, sam, role="facilitator")
+    house.do(founding.change_group, None, grief, founding.GroupChanges(join_rule=later))
     follow(house, grief, sam, "https://far.example/follows/3")
+    assert [one.kind for one in house.sent()] == ["Accept(Follow(id))"]
     assert house.ask(standing_of, grief, sam).role == "facilitator"
     assert [one.document["object"]["id"] for one in house.sent()] == ["https://far.example/follows/3"]
 
