@@ -57,7 +57,7 @@ _CORE: dict[str, str] = {
 _CORE_MEANINGS = frozenset(_CORE.values())
 _HARMLESS_KEYWORDS = frozenset({"@vocab", "@language", "@direction", "@version", "@protected"})
 _RESTRUCTURING = ("@graph", "@included", "@reverse", "@nest", "@import", "@base", "@propagate")
-_RESTRUCTURING_BYTES = tuple(word.encode() for word in _RESTRUCTURING)
+_RESTRUCTURING_BYTES = re.compile(rb"@(?:" + b"|".join(word[1:].encode() for word in _RESTRUCTURING) + rb")")
 _IRI_AS_KEY = re.compile(rb'"(?:as:|https?://www\.w3\.org/ns/activitystreams#)[A-Za-z]+":')
 
 # What a document means in the slow path is written out again with these names, those that the vocabulary reads.
@@ -122,7 +122,7 @@ def compact(document: Document) -> Document:
         text = orjson.dumps(document)
     except TypeError as error:
         raise MalformedActivity(public="The document is not JSON.") from error
-    if any(word in text for word in _RESTRUCTURING_BYTES):
+    if _RESTRUCTURING_BYTES.search(text):
         _refuse_restructuring(document)
     contexts = text.count(b'"@context":')
     common = "@context" not in document or _is_common(document["@context"], top=True)

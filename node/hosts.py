@@ -4,7 +4,6 @@ import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,6 +33,7 @@ class OwnHost:
     ) -> None:
         """Stand before an application; `answer` tells everybody else in the form that they read."""
         self._app, self._base_url, self._development, self._answer = app, base_url, development, answer
+        self._own = authority_of(base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse; this node has nothing to say but over HTTP."""
@@ -49,12 +49,13 @@ class OwnHost:
         await response(scope, receive, send)
 
     def _is_let_in(self, scope: Scope) -> bool:
-        return scope["path"] in ANYWHERE or self._is_ours(Headers(scope=scope).getlist("host"))
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        return hosts == [self._own] or scope["path"] in ANYWHERE or self._is_ours(hosts)
 
     def _is_ours(self, hosts: list[str]) -> bool:
         """Tell whether a request names this host, and no other beside it."""
         if len(hosts) != 1:
             return False
-        if normal_authority(hosts[0], self._base_url) == authority_of(self._base_url):
+        if normal_authority(hosts[0], self._base_url) == self._own:
             return True
         return self._development and is_loopback(PORT.sub("", hosts[0]))

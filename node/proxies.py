@@ -3,7 +3,6 @@
 from ipaddress import ip_address
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger()
@@ -33,8 +32,8 @@ def is_unbelieved(scope: Scope) -> bool:
 
     The server puts one of the addresses in the field in the place of the proxy's own, if it believes the proxy.
     """
-    fields = ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")
-    forwarded = {_address(field.strip()) for field in fields if field.strip()}
+    fields = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    forwarded = {_address(field.strip()) for field in ",".join(fields).split(",") if field.strip()}
     client = scope.get("client")
     return bool(forwarded) and (client is None or _address(client[0]) not in forwarded)
 

@@ -131,7 +131,8 @@ def snowflake(now: datetime) -> int:
     """
     global _newest  # noqa: PLW0603 - one sequence for the process is the point
     with _SEQUENCE:
-        _newest = max(to_milliseconds(now) << 16 | secrets.randbits(16), _newest + 1 + secrets.randbits(4))
+        fresh = to_milliseconds(now) << 16 | secrets.randbits(16)
+        _newest = fresh if fresh > _newest else _newest + 1 + (fresh & 0xF)
         return _newest
 
 

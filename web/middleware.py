@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 NOT_KEPT = "private, no-store"
@@ -59,7 +58,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._defaults = {
+        defaults = {
             "content-security-policy": content_security_policy(),
             "x-content-type-options": "nosniff",
             "referrer-policy": "no-referrer",
@@ -71,7 +70,8 @@ class SecurityHeaders:
             "cache-control": NOT_KEPT,
         }
         if https:
-            self._defaults["strict-transport-security"] = HSTS
+            defaults["strict-transport-security"] = HSTS
+        self._fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in defaults.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and complete the head of the answer."""
@@ -81,9 +81,10 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._defaults.items():
-                    headers.setdefault(name, value)
+                fields = list(message.get("headers", ()))
+                set_already = {name.lower() for name, _ in fields}
+                fields += [field for field in self._fields if field[0] not in set_already]
+                message["headers"] = fields
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
