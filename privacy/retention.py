@@ -170,6 +170,7 @@ class Shreds:
     lease: int
     jobs: tuple[tuple[str, int, int | None], ...]
     """Kind, id and slot of each thing that ends."""
+    ids: tuple[int, ...]
 
 
 def hide_due(uow: UnitOfWork, erasers: Erasers, limit: int = HIDDEN_AT_ONCE) -> int:
@@ -193,7 +194,9 @@ def hide_due(uow: UnitOfWork, erasers: Erasers, limit: int = HIDDEN_AT_ONCE) -> 
 def claim_shreds(uow: UnitOfWork, limit: int = BATCH) -> Shreds | None:
     """Lease jobs of destruction, or return None when there are none."""
     lease, rows = claim_due(uow, ShredJob, limit=limit, lease_for=LEASE)
-    return Shreds(lease, tuple((row.kind, row.target_id, row.slot) for row in rows)) if rows else None
+    if not rows:
+        return None
+    return Shreds(lease, tuple((row.kind, row.target_id, row.slot) for row in rows), tuple(row.id for row in rows))
 
 
 def destroy_keys(vault: Vault, shreds: Shreds, now: datetime) -> None:
@@ -211,7 +214,7 @@ def finish_shreds(uow: UnitOfWork, shreds: Shreds, erasers: Erasers) -> int:
     """Empty the rows whose keys are gone and close their jobs; return how many there were."""
     for kind in sorted({kind for kind, _, _ in shreds.jobs}):
         erasers[kind].clean(uow, [target for of, target, _ in shreds.jobs if of == kind])
-    uow.connection.execute(delete_rows(JOBS).where(JOBS.c.lease == shreds.lease))
+    uow.connection.execute(delete_rows(JOBS).where(JOBS.c.id.in_(shreds.ids), JOBS.c.lease == shreds.lease))
     return len(shreds.jobs)
 
 

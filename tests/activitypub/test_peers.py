@@ -174,10 +174,9 @@ def test_s308_what_statements_find_is_what_the_policy_says(
     assert {host: level or "normal" for host, level in found.items()} == {host: made.level(host) for host in found}
 
 
+@pytest.mark.parametrize("database_address", ["postgresql"], indirect=True)  # where there is a meanwhile
 def test_s308_a_server_that_is_met_while_a_rule_is_made_falls_under_it(database: ThreadedDatabase) -> None:
     """On PostgreSQL neither transaction would see the other: the rule waits for whoever is meeting somebody."""
-    if database.url.get_backend_name() == "sqlite":
-        pytest.skip("SQLite has one writer: there is no meanwhile")
     meets = {"host": "sub.bad.example", "delivery_class": "microblog", "first_seen_on": START, "failures": 0}
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'peers'::regclass")
     engine = create_engine(database.url)
