@@ -22,6 +22,8 @@ TELLING: Final = frozenset(
         *("query", "query_string", "headers", "form", "json", "params", "parameters", "statement"),
     }
 )
+BEHIND_THE_HOST: Final = re.compile(r"(?<=://)([^\s/?#\"']*)[/?#][^\s\"']*")
+"""What of an address of the web names somebody, or something of theirs; the server that it leads to is told."""
 PATTERNS: Final = (
     re.compile(r"(?:kinfold_[a-z]+|kft|kfs|kfc)_[A-Za-z0-9_-]{8,}"),
     re.compile(r"\b(?:Bearer|Basic)\s+\S+", re.IGNORECASE),
@@ -40,7 +42,8 @@ def redact(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def redact_text(text: str) -> str:
-    """Return a text without addresses, tokens and query strings, on one line and not too long."""
+    """Return a text without addresses, paths of the web, tokens and queries, on one line and not too long."""
+    text = BEHIND_THE_HOST.sub(rf"\1/{BLANK}", text)
     for pattern in PATTERNS:
         text = pattern.sub(BLANK, text)
     return text.replace("\n", " ").replace("\r", " ")[:MAX_TEXT]

@@ -73,6 +73,18 @@ def test_no_credential_and_no_query_comes_through(text: str) -> None:
     assert WORDS not in redact_text(text)
 
 
+@pytest.mark.parametrize("whose", ["robin", "~robin", "r%C3%B6bin", "@robin", "robin:1"])
+@pytest.mark.parametrize("form", ["{}", "'{}'", "fetch of {}: gone", "{} of https://other.example", '"{}"'])
+@pytest.mark.parametrize(
+    "base", ["https://far.example/users/", "http://[2001:db8::1]:8000/u?who=", "https://far.example#"]
+)
+def test_of_an_address_of_the_web_its_server_is_told_at_most(base: str, form: str, whose: str) -> None:
+    cleaned = redact_text(form.format(f"{base}{whose}"))
+    assert "bin" not in cleaned
+    assert ("far.example" in cleaned) is ("far.example" in base)
+    assert redact_text("https://far.example answered 502") == "https://far.example answered 502"
+
+
 @pytest.mark.parametrize(
     "text",
     ["swept at 12:30:45", "2026-11-23T12:30:45.123Z", "post 5 of group 3", "node.worker:81", "version 1.2.3", "3 of 4"],
