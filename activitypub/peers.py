@@ -14,7 +14,7 @@ from sqlalchemy import ScalarSelect, Table, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.errors import Blocked, MalformedActivity
-from activitypub.models import Peer, PeerRule
+from activitypub.models import Delivery, Peer, PeerRule
 from activitypub.origins import canonical_host
 from privacy.unit_of_work import Database, UnitOfWork, table_of
 
@@ -24,10 +24,11 @@ CLOSED = frozenset({"quarantine", "suspend"})
 MODES = ("open", "quarantine", "allowlist", "off")
 FRESH_FOR = timedelta(seconds=15)
 """How late another process learns of a rule at most; the one that makes it knows at once."""
+KNOWN_TO_ALL = FRESH_FOR + timedelta(seconds=1)
 MANUAL, IMPORT = "manual", "import"
 """Who made a rule: a human for that very domain, or a list. What a human said of a domain, no list changes."""
 REWRITTEN_AT_ONCE = 500
-PEERS, RULES = table_of(Peer), table_of(PeerRule)
+PEERS, RULES, DELIVERIES = table_of(Peer), table_of(PeerRule), table_of(Delivery)
 
 
 class PeerPolicy:
@@ -171,7 +172,10 @@ def _hold_peers(uow: UnitOfWork) -> None:
 
 
 def _rewrite_levels(uow: UnitOfWork) -> None:
-    """Give each server that was seen the level that the rules say now, in a few statements however many change."""
+    """Give each server that was seen the level that the rules say now, in a few statements however many change.
+
+    What waited for one that is let in again goes out as soon as every process has heard of it.
+    """
     rules = levels(uow)
     changed: dict[str | None, list[str]] = defaultdict(list)
     for row in uow.connection.execute(select(PEERS.c.host, PEERS.c.level)):
@@ -181,8 +185,12 @@ def _rewrite_levels(uow: UnitOfWork) -> None:
             changed[level].append(row.host)
     for level, hosts in changed.items():
         for start in range(0, len(hosts), REWRITTEN_AT_ONCE):
-            some = PEERS.c.host.in_(hosts[start : start + REWRITTEN_AT_ONCE])
-            uow.connection.execute(update(PEERS).where(some).values(level=level))
+            some = hosts[start : start + REWRITTEN_AT_ONCE]
+            uow.connection.execute(update(PEERS).where(PEERS.c.host.in_(some)).values(level=level))
+            if level not in CLOSED:
+                soon = uow.now + KNOWN_TO_ALL
+                waiting = (DELIVERIES.c.host.in_(some), DELIVERIES.c.lease.is_(None), DELIVERIES.c.due_at > soon)
+                uow.connection.execute(update(DELIVERIES).where(*waiting).values(due_at=soon))
 
 
 def _insert(uow: UnitOfWork, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -24,7 +24,7 @@ from activitypub.keystore import KeyStore, secret_name
 from activitypub.models import Actor, Delivery, LedgerEntry, OutboxItem, Peer
 from activitypub.outbox import LEASE, Claimed, Outcome, claim_deliveries, record_outcomes
 from activitypub.outcomes import Effect, Verdict
-from activitypub.peers import PeerPolicy, lift_level, set_level
+from activitypub.peers import KNOWN_TO_ALL, PeerPolicy, lift_level, note_seen, set_level
 from activitypub.ports import InboxRoutes, Publications
 from activitypub.queueing import Audience, Outgoing, Secrets, enqueue, enqueue_for, enqueue_to
 from activitypub.signatures import cavage, rfc9421
@@ -537,6 +537,7 @@ async def test_what_takes_back_waits_until_the_server_is_let_in_again(
 ) -> None:
     """For days, which are no attempts; words that wait meanwhile are dropped."""
     async with LoopbackServer(answers(response(202))) as peer:
+        await node.write(note_seen, peer.authority)
         if not suspended_first:
             await node.queue([peer.url("/inbox")], 1, kind=kind, object_id=5)
         await node.write(set_level, "127.0.0.2", "suspend")
@@ -546,8 +547,10 @@ async def test_what_takes_back_waits_until_the_server_is_let_in_again(
         for _ in range(160):
             await node.deliver(peer)
             node.clock.move(timedelta(hours=1))
+        await node.deliver(peer)
         assert (peer.connections, await node.count()) == (0, 1)
         await node.write(lift_level, "127.0.0.2")
+        node.clock.move(KNOWN_TO_ALL)
         await node.deliver(peer)
         assert numbers(peer) == [1]
     assert (await node.count(), await node.count(ITEMS)) == (0, 0)
