@@ -20,6 +20,7 @@ from node.database import ThreadedDatabase
 from node.engines import database_url, writing_engine
 from privacy.keyring import Keyring, create_keyring
 from privacy.vault import Vault
+from tests.catalogue import tally
 from tests.clock import MovableClock
 
 LONG_JOURNEYS = ("federation", "interop", "node")
@@ -29,6 +30,17 @@ LONG_JOURNEYS = ("federation", "interop", "node")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long journeys of served nodes, or the last of them keeps one core busy while the other idles."""
     items.sort(key=lambda item: item.path.parent.name not in LONG_JOURNEYS)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases of the security catalogue a whole run has shown."""
+    found = {
+        outcome: [report.nodeid for report in terminalreporter.stats.get(outcome, []) if hasattr(report, "nodeid")]
+        for outcome in ("passed", "failed", "error", "skipped")
+    }
+    judged = tally(found["passed"], [*found["failed"], *found["error"], *found["skipped"]])
+    if len(judged.not_run) < len(judged.shown):  # whoever runs a few tests asks for something else
+        terminalreporter.write_line(judged.sentence())
 
 
 class EmptiedDatabase:
