@@ -17,7 +17,7 @@ from activitypub.context import FederationContext
 from activitypub.errors import BadSignature, Gone, Refused
 from activitypub.handles import ended_handle
 from activitypub.ledger import note_fetch
-from activitypub.ports import NOBODY, ActorView, Ended, Publication, Requester
+from activitypub.ports import NOBODY, NOBODY_AT_ALL, ActorView, Ended, Publication, Requester
 from activitypub.signatures.messages import SignedRequest
 from activitypub.uris import ActorKind
 from activitypub.vocabulary.actors import RFC_9421, Application
@@ -104,9 +104,10 @@ def ask_for_handle(context: FederationContext, handle: str) -> Question:
     """Return the question for the document of the actor that has a page under its handle."""
 
     def ask(uow: UnitOfWork, asker: Requester) -> Answer:
-        actor = local_actor_by_handle(uow, handle)
+        actor, has_ended = local_actor_by_handle(uow, handle), ended_handle(uow, handle)
         if actor is None:
-            return Ended(context.uris.handle_page(handle.lower())) if ended_handle(uow, handle) else None
+            context.publications.is_findable(uow, NOBODY_AT_ALL)
+            return Ended(context.uris.handle_page(handle.lower())) if has_ended else None
         return context.publications.actor(uow, actor, asker)
 
     return ask

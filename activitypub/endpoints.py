@@ -242,8 +242,9 @@ def _answering(handler: Handler) -> Handler:
             return await handler(request)
         except (FederationError, DatabaseUnavailable) as error:
             status = status_of(error)
-            why = str(error) or error.public
-            log.info("federation.refused", status=status, error=type(error).__name__, why=why)
+            if status != NOT_FOUND:  # whoever asks for what is not there fills no log
+                why = str(error) or error.public
+                log.info("federation.refused", status=status, error=type(error).__name__, why=why)
             wait = f"{error.wait:.0f}" if isinstance(error, TooMuch) else RETRY_SECONDS
             return _refusal(status, NOT_HERE if status == NOT_FOUND else error.public, wait)
 

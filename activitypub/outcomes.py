@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from activitypub.answers import GONE, PASSING_STATUSES, Answer
 from activitypub.backoff import next_attempt, next_probe
+from activitypub.peers import KNOWN_TO_ALL
 
 SLOW_STEPS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=3))  # a new key needs time to get around
 TIMES_UNKNOWN = 8
@@ -86,7 +87,10 @@ def kept_back_until(kind: str, created_at: datetime, now: datetime) -> datetime 
     What takes something back waits for as long as it is tried for: the server may be let in again, and has a copy.
     """
     horizon = LAST_WORDS_HORIZON if kind in LAST_WORDS else HORIZON
-    return now + ASK_RULES_AGAIN if kind in TAKES_BACK and now < created_at + horizon else None
+    if kind not in TAKES_BACK or now >= created_at + horizon:
+        return None
+    # What was written with a change of the rules may be tried before this process has heard of that.
+    return now + (KNOWN_TO_ALL if now < created_at + 2 * KNOWN_TO_ALL else ASK_RULES_AGAIN)
 
 
 def reopens_at(effect: Effect, failures: int, now: datetime, jitter: float) -> datetime | None:

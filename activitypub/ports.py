@@ -27,6 +27,10 @@ class ActorView:
     state: str
 
 
+NOBODY_AT_ALL = ActorView(0, "", "Person", False, "", "", "", None, None, None, False, "active")
+"""Of whom is asked what would be asked of somebody, so that the time it takes does not tell that there is nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """The circumstances under which an activity came in."""

@@ -10,7 +10,7 @@ from activitypub.actors import actor_by_uri, local_actor_by_handle
 from activitypub.context import FederationContext
 from activitypub.errors import Gone, MalformedActivity, Refused
 from activitypub.handles import ended_handle
-from activitypub.ports import NOBODY, ActorView, Ended
+from activitypub.ports import NOBODY, NOBODY_AT_ALL, ActorView, Ended
 from activitypub.webfinger import Handle
 from privacy.unit_of_work import UnitOfWork
 
@@ -48,6 +48,10 @@ def find(uow: UnitOfWork, context: FederationContext, resource: Handle | str) ->
     What may not be found answers like what never was (product decision 16).
     """
     actor = _actor(uow, context, resource)
+    if actor is None or actor.uri != context.uris.instance_actor:
+        # The same is asked whether there is somebody or not, so that the time it takes does not tell.
+        findable = context.publications.is_findable(uow, NOBODY_AT_ALL if actor is None else actor)
+        actor = actor if findable or (actor is not None and actor.state == "gone") else None
     if actor is None and ended_handle(uow, _handle_in(context, resource)):
         raise Gone("webfinger")
     if actor is None or not actor.local:
@@ -57,7 +61,7 @@ def find(uow: UnitOfWork, context: FederationContext, resource: Handle | str) ->
     document = context.publications.actor(uow, actor, NOBODY)
     if isinstance(document, Ended):
         raise Gone("webfinger")
-    if document is None or not context.publications.is_findable(uow, actor):
+    if document is None:
         raise Refused(NOT_FOUND, "webfinger")
     return Found(actor, document.html)
 

@@ -294,7 +294,11 @@ def _announce_here(
 
 
 def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activity: IncomingActivity) -> None:
-    group = group_of(uow, row.group_id)
+    lock_group(uow, row.group_id)
+    now = _stored(uow, post.uri)  # as it is while nobody else writes there
+    if now is None:
+        return
+    row, group = now, group_of(uow, row.group_id)
     if group.local:  # who was shown out, or may not write there any more, changes nothing either (S-307)
         may(Act.EDIT, standing_of(uow, row.group_id, row.author_id), Target(is_own=True)).or_raise()
     if not _rewrite(uow, row, post):

@@ -34,6 +34,12 @@ class Conflict(GroupsError):
     default_public = "This was done already."
 
 
+class SecondName(Conflict):
+    """A person is in a group under another name, which nobody but that person may be told."""
+
+    default_public = "You are in this group under another name already. One person has one name in a group."
+
+
 class Invalid(GroupsError):
     """What was sent cannot be used; `fields` says for each field what is wrong with it."""
 

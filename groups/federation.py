@@ -279,7 +279,7 @@ def _unfollow(uow: UnitOfWork, sender: ActorView, undo: incoming.IncomingUndo) -
     """End what a sender follows by an Undo; tell whether there was anything."""
     target = None if undo.object_uri is None else actors.actor_by_uri(uow, undo.object_uri)
     matching = MEMBERSHIPS.c.follow_uri == undo.undone_uri if target is None else MEMBERSHIPS.c.group_id == target.id
-    standing = MEMBERSHIPS.c.state.in_(("active", "pending"))
+    standing = MEMBERSHIPS.c.state.in_(("active", "pending", "parked"))
     followed = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == sender.id, standing, matching)
     left = [group_id for group_id in uow.connection.execute(followed).scalars() if _is_local_group(uow, group_id)]
     for group_id in left:

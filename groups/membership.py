@@ -11,7 +11,7 @@ from activitypub.peers import CLOSED, PEERS
 from activitypub.uris import Uris
 from groups import translation
 from groups.distribution import send_from
-from groups.errors import Conflict, NotFound
+from groups.errors import Conflict, NotFound, SecondName
 from groups.notifications import notify, notify_facilitators
 from groups.people import ACTORS, hold_actor
 from groups.places import GROUPS, MEMBERSHIPS, membership_of, standing_of
@@ -45,7 +45,9 @@ def request_to_join(
     _refuse_second_name(uow, group_id, persona_id)
     if not standing.local:
         return _ask_elsewhere(uow, uris, persona_id, group_id)
-    admitted = invited or standing.join_rule == "open" or _may_come_back(uow, group_id, persona_id)
+    # Whoever was shown out asks, however open the group is and whatever link they hold.
+    lets_in = invited or standing.join_rule == "open" or _may_come_back(uow, group_id, persona_id)
+    admitted = lets_in and standing.state != "removed"
     _put(uow, group_id, persona_id, state="active" if admitted else "pending", follow_uri=None)
     if not admitted:
         notify_facilitators(uow, group_id, kind="join_request", actor_id=persona_id)
@@ -66,7 +68,8 @@ def receive_follow(uow: UnitOfWork, uris: Uris, follower_id: int, group_id: int,
     if not may(Act.JOIN, standing) or (role == "follower" and standing.audience != "public"):
         answer_follow(uow, uris, "Reject", group_id, follower_id, follow_uri)
         return
-    active = standing.state == "active" or comes_back or standing.join_rule == "open"
+    lets_in = standing.join_rule == "open" and standing.state != "removed"
+    active = standing.state == "active" or comes_back or lets_in
     keeps_role = standing.is_active and standing.role is not None
     _put(
         uow, group_id, follower_id, state="active" if active else "pending", follow_uri=follow_uri,
@@ -108,7 +111,7 @@ def leave(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> Member
 def receive_unfollow(uow: UnitOfWork, follower_id: int, group_id: int) -> None:
     """Take in that somebody elsewhere leaves a group of this node; nothing happens when there was no place."""
     lock_group(uow, group_id)
-    if standing_of(uow, group_id, follower_id).state in {"active", "pending"}:
+    if standing_of(uow, group_id, follower_id).state in {"active", "pending", "parked"}:
         _end(uow, group_id, follower_id, "left")
 
 
@@ -140,7 +143,7 @@ def remove(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id:
     theirs = standing_of(uow, group_id, actor_id)
     if by is not None:
         may(Act.REMOVE, standing_of(uow, group_id, by), Target(role=theirs.role)).or_raise()
-    if not theirs.is_active:
+    if not theirs.is_active and theirs.state != "parked":
         raise Conflict(f"no member {actor_id} in group {group_id}", public="They are not in this group.")
     row = _row(uow, group_id, actor_id)
     _end(uow, group_id, actor_id, "removed")
@@ -210,10 +213,7 @@ def _refuse_second_name(uow: UnitOfWork, group_id: int, persona_id: int) -> None
         MEMBERSHIPS.c.actor_id != persona_id,
     )
     if personas.has_sibling_among(uow, persona_id, present):
-        raise Conflict(
-            f"second persona for group {group_id}",
-            public="You are in this group under another name already. One person has one name in a group.",
-        )
+        raise SecondName(f"second persona for group {group_id}")
 
 
 def _ask_elsewhere(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> MembershipView:

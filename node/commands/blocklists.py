@@ -50,7 +50,8 @@ def import_list(environ: Mapping[str, str], file: Path, *, applies: bool, json_w
         found = read_blocklist(_content(file), node.uris.domain, known.partners)
         rows = preview(found, known)
         new = {str(row["domain"]): str(row["level"]) for row in rows}
-        settled = node.database.write_now(ruled, node.uris, partial(import_levels, levels=new)) if applies else None
+        mode, change = node.settings.federation, partial(import_levels, levels=new)
+        settled = node.database.write_now(ruled, node.uris, mode, change) if applies else None
         for refusal in found.refusals:
             click.echo(f"kinfold: line {refusal.line}, {refusal.text}: {refusal.why}", err=True)
         tell_all(COLUMNS, rows, json_wanted=json_wanted, none="The list holds nothing that is new here.")
@@ -78,7 +79,8 @@ def undo(environ: Mapping[str, str], name: str) -> None:
         canonical = checked_domain(name)
         if canonical not in node.database.read_now(levels):
             raise Refused(f"there is no rule for {canonical}")
-        settled = node.database.write_now(ruled, node.uris, partial(lift_level, name=canonical))
+        mode, change = node.settings.federation, partial(lift_level, name=canonical)
+        settled = node.database.write_now(ruled, node.uris, mode, change)
         click.echo(f"{canonical}: {node.database.read_now(outlook, node.settings.federation, canonical)}")
         tell_places(settled)
 

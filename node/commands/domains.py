@@ -52,7 +52,8 @@ def set_one(environ: Mapping[str, str], name: str, level: str) -> None:
         reason = why_not_held_off(canonical, node.uris.domain)
         if reason is not None and level in CLOSED:
             raise Refused(f"{canonical} cannot be held off: {reason}")
-        settled = node.database.write_now(ruled, node.uris, partial(set_level, host=canonical, level=level))
+        mode, change = node.settings.federation, partial(set_level, host=canonical, level=level)
+        settled = node.database.write_now(ruled, node.uris, mode, change)
         click.echo(f"{canonical}: {level}")
         tell_places(settled)
 
@@ -71,10 +72,10 @@ def list_them(environ: Mapping[str, str], *, waiting: bool, json_wanted: bool) -
         tell_all(COLUMNS, rows, json_wanted=json_wanted, none=none)
 
 
-def ruled(uow: UnitOfWork, uris: Uris, change: Callable[[UnitOfWork], object]) -> Settled:
+def ruled(uow: UnitOfWork, uris: Uris, mode: str, change: Callable[[UnitOfWork], object]) -> Settled:
     """Change rules, and park or call back the places of those whom that concerns, in one transaction."""
     change(uow)
-    return settle_places(uow, uris)
+    return settle_places(uow, uris, mode)
 
 
 def tell_places(settled: Settled) -> None:

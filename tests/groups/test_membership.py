@@ -205,13 +205,21 @@ def test_one_may_come_back_within_a_week(house: House, days: int, comes_in: bool
     assert (view.is_active, view.role) == (comes_in, "member")
 
 
-def test_whoever_was_shown_out_does_not_walk_back_in(house: House) -> None:
-    """Removed is not left: the way back leads through a request, in a group that lets in."""
+@pytest.mark.parametrize("join_rule", ["open", "approval"])
+@pytest.mark.parametrize("invited", [False, True])
+def test_whoever_was_shown_out_does_not_walk_back_in(house: House, join_rule: str, invited: bool) -> None:
+    """Removed is not left: the way back leads through a request, however open the group is and whoever comes."""
     owner = house.person("owner")
-    grief = house.group("grief", owner_id=owner)
-    ana = house.person("ana", grief)
-    house.do(membership.remove, house.uris, owner, grief, ana)
-    assert join(house, ana, grief).state == "pending"
+    grief = house.group("grief", owner_id=owner, audience="public", join_rule=join_rule)
+    ana, sam = house.person("ana", grief), house.stranger("sam", "far.example", grief)
+    kim = house.person("kim")
+    for member in (ana, sam):
+        house.do(membership.remove, house.uris, owner, grief, member)
+    assert join(house, ana, grief, invited=invited).state == "pending"
+    if not invited:
+        follow(house, grief, sam)
+        assert state(house, grief, sam) == "pending"
+    assert join(house, kim, grief, invited=invited).is_active is (invited or join_rule == "open")
 
 
 def test_leaving_does_not_open_a_way_in_for_whoever_only_asked(house: House) -> None:

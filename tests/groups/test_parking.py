@@ -11,6 +11,7 @@ from groups.errors import NotFound
 from groups.parking import PARKED_FOR, Settled, settle_places
 from groups.places import members_of, requests_of, standing_of
 from groups.views import Viewer
+from privacy.clock import first_moment_of
 from privacy.ends import end_rows
 from privacy.unit_of_work import UnitOfWork
 from tests.groups.house import House
@@ -18,7 +19,7 @@ from tests.groups.house import House
 FOLLOW = "https://far.example/follows/1"
 
 
-def rule(house: House, level: str | None, name: str = "far.example") -> Settled:
+def rule(house: House, level: str | None, name: str = "far.example", mode: str = "open") -> Settled:
     """Set the rule for a domain, or take it back."""
 
     def change(uow: UnitOfWork) -> Settled:
@@ -26,7 +27,7 @@ def rule(house: House, level: str | None, name: str = "far.example") -> Settled:
             peers.lift_level(uow, name)
         else:
             peers.set_level(uow, name, level)
-        return settle_places(uow, house.uris)
+        return settle_places(uow, house.uris, mode)
 
     settled = house.do(change)
     assert isinstance(settled, Settled)
@@ -82,7 +83,7 @@ def test_who_asks_again_within_a_week_is_in_as_before(house: House, join_rule: s
     sam = house.stranger("sam", "far.example", grief, follow_uri=FOLLOW, role="facilitator")
     eve = house.stranger("eve", "far.example")
     rule(house, "suspend")
-    house.clock.move(PARKED_FOR - timedelta(days=1))
+    house.clock.move(timedelta(days=7))
     rule(house, None)
     sweep(house)
     house.deliver()
@@ -92,6 +93,59 @@ def test_who_asks_again_within_a_week_is_in_as_before(house: House, join_rule: s
     assert [one.kind for one in house.deliver()] == ["Accept(Follow(id))"]
     follow(house, grief, eve, "https://far.example/follows/3")
     assert state(house, grief, eve) == {"open": "active", "approval": "pending", "invite": None}[join_rule]
+
+
+@pytest.mark.parametrize(
+    ("mode", "before", "after", "parked"),
+    [
+        ("open", "allow", None, 0), ("open", "allow", "normal", 0), ("quarantine", "normal", None, 1),
+        ("quarantine", "allow", "normal", 0), ("allowlist", "allow", None, 1), ("allowlist", "allow", "normal", 1),
+        ("off", "allow", "allow", 1),
+    ],
+)  # fmt: skip
+def test_who_is_held_off_by_the_mode_alone_is_parked_too(
+    house: House, mode: str, before: str, after: str | None, parked: int
+) -> None:
+    """Nothing is taken from there either; and nobody is told to ask again before anything is."""
+    grief = house.group("grief", owner_id=house.person("owner"), audience="followers")
+    rule(house, before, mode="open")
+    sam = house.stranger("sam", "far.example", grief, follow_uri=FOLLOW)
+    assert rule(house, after, mode=mode) == Settled(parked=parked, told=0)
+    assert state(house, grief, sam) == ("parked" if parked else "active")
+    rule(house, "suspend", mode=mode)
+    still_closed = rule(house, after, mode=mode)
+    assert (still_closed.told == 0) is bool(parked)
+    if mode != "off":
+        rule(house, "allow", mode=mode)
+        assert [one.kind for one in house.deliver()] == ["Reject(Follow(id))"]
+
+
+def test_a_week_is_a_week_at_whatever_hour_it_begins(house: House) -> None:
+    grief = house.group("grief", owner_id=house.person("owner"), audience="followers", join_rule="invite")
+    sam = house.stranger("sam", "far.example", grief, follow_uri=FOLLOW)
+    house.clock.move(timedelta(hours=23) - (house.clock() - first_moment_of(house.clock())))
+    rule(house, "suspend")
+    house.clock.move(timedelta(days=7))
+    sweep(house)
+    rule(house, None)
+    follow(house, grief, sam, "https://far.example/follows/2")
+    assert state(house, grief, sam) == "active"
+
+
+@pytest.mark.parametrize("how", ["shown out", "left"])
+def test_a_parked_place_can_be_taken_away_and_given_up(house: House, how: str) -> None:
+    """So that nobody comes back unasked whom the group showed out meanwhile, or who has left."""
+    owner = house.person("owner")
+    grief = house.group("grief", owner_id=owner, audience="followers", join_rule="invite")
+    sam = house.stranger("sam", "far.example", grief, follow_uri=FOLLOW)
+    rule(house, "suspend")
+    if how == "shown out":
+        house.do(membership.remove, house.uris, owner, grief, sam)
+    rule(house, None)
+    if how == "left":
+        house.do(membership.receive_unfollow, sam, grief)
+    follow(house, grief, sam, "https://far.example/follows/2")
+    assert state(house, grief, sam) == ("removed" if how == "shown out" else "left")
 
 
 def test_after_a_week_the_place_is_gone(house: House) -> None:

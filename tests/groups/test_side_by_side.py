@@ -103,7 +103,7 @@ class Crowd:
                 set_level(uow, HOSTS[2], "suspend")
             else:
                 lift_level(uow, HOSTS[2])
-            settle_places(uow, self.uris)
+            settle_places(uow, self.uris, "open")
 
         self.house.do(deed)
 

@@ -1,7 +1,10 @@
 """People and groups as accounts: their exact fields, who may be found, joining and leaving as following."""
 
+import re
+
 import pytest
 
+from privacy import accounts
 from tests.factories import make_group, make_member, make_persona
 from tests.web.app_client import World
 from tests.web.entity_shapes import ACCOUNT, CREDENTIAL_ACCOUNT, RELATIONSHIP, WRAPPER, faults
@@ -91,6 +94,18 @@ async def test_who_looks_after_a_group_lets_in_who_asks(world: World) -> None:
     assert (faults(told, RELATIONSHIP), told["followed_by"]) == ([], True)
     [shown] = await circle.as_eve.told("GET", "/api/v1/accounts/relationships", params={"id[]": str(circle.group)})
     assert shown["following"] is True
+
+
+async def test_an_app_that_acts_for_one_name_learns_nothing_of_another(world: World) -> None:
+    """That the same person is in the group already, is told on the page to that person alone."""
+    circle = Circle(world, join_rule="open")
+    account = world.database.write_now(accounts.register, accounts.NewAccount("twofold"))
+    both = [world.database.write_now(make_persona, world.uris, name, account_id=account) for name in ("una", "vera")]
+    first, second = (world.client(actor) for actor in both)
+    assert (await first.told("POST", f"/api/v1/accounts/{circle.group}/follow"))["following"] is True
+    answer = await second.post(f"/api/v1/accounts/{circle.group}/follow")
+    assert answer.status_code == 403
+    assert not {"already", "another", "una"} & set(re.findall(r"\w+", answer.text.lower()))
 
 
 async def test_people_are_not_followed(world: World) -> None:

@@ -445,11 +445,17 @@ def test_a_cookie_that_was_planted_is_not_taken_on(place: Place, ada: str) -> No
     assert not is_in(planted)
 
 
-def test_on_a_device_that_others_use_a_visit_is_short_and_ends_with_the_browser(place: Place, ada: str) -> None:
+@pytest.mark.parametrize("by", ["password", "link"])
+def test_on_a_device_that_others_use_a_visit_is_short_and_ends_with_the_browser(
+    place: Place, ada: str, by: str
+) -> None:
     browser = place.browser()
-    page = browser.visit("/sign-in")
-    form = page.form(field="Password").fill("Name", ada).fill("Password", PASSWORD).fill("shared", "yes")
-    answer = browser.send_form(page, form, "Sign in")
+    page = browser.visit("/sign-in" if by == "password" else place.do(link_for, ada))
+    form = page.form(field="shared").fill("shared", "yes")
+    if by == "password":
+        form = form.fill("Name", ada).fill("Password", PASSWORD)
+    answer = browser.send_form(page, form, "Sign in" if by == "password" else "Sign in now")
+    assert set(browser.cookies) == {"__Host-kinfold"}
     for cookie in answer.headers.get_list("set-cookie"):
         assert "max-age" not in cookie.lower() or "max-age=0" in cookie.lower()
     assert is_in(browser)

@@ -10,7 +10,7 @@ from typing import Any
 
 from activitypub.uris import Uris
 from groups import membership, people, places, timelines
-from groups.errors import NotAllowed, NotFound
+from groups.errors import NotAllowed, NotFound, SecondName
 from groups.views import ActorCard, GroupView, MembershipView, Page, PostView, Viewer
 from privacy.unit_of_work import UnitOfWork
 from web.mastodon import entities
@@ -180,12 +180,21 @@ async def follow(call: Call) -> dict[str, Any]:
     return await call.write(join, call.context.uris, call.viewer, call.persona_id, call.path_id())
 
 
+NOT_WITH_THIS_NAME = "This group cannot be joined with this name. Its page on the site says more."
+
+
 def join(uow: UnitOfWork, uris: Uris, viewer: Viewer, persona_id: int, actor_id: int) -> dict[str, Any]:
     """Join a group; a person cannot be followed, since people publish into groups only. Raises NotFound, NotAllowed."""
     whom = people.card_for(uow, viewer, actor_id)
     if not whom.is_group:
         raise NotAllowed(public="People here are met in groups. Join a group that they are in.")
-    return entities.relationship(actor_id, membership.request_to_join(uow, uris, persona_id, actor_id))
+    try:
+        place = membership.request_to_join(uow, uris, persona_id, actor_id)
+    except SecondName as error:  # an app that acts for one name is not told of another
+        raise NotAllowed(
+            str(error), public="This group cannot be joined with this name. Its page says more."
+        ) from error
+    return entities.relationship(actor_id, place)
 
 
 async def unfollow(call: Call) -> dict[str, Any]:

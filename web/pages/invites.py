@@ -106,7 +106,7 @@ async def _links(asking: Visitor, fresh: str, errors: Mapping[str, str]) -> Resp
     return asking.page("invites.html", title, values, status=status, section="groups", notice=notice(asking))
 
 
-async def _landing(asking: Visitor, name: str, errors: Mapping[str, str]) -> Response:
+async def _landing(asking: Visitor, name: str, errors: Mapping[str, str], *, shared: bool = False) -> Response:
     """Show the join page to a member, the registration to a stranger. Raises NotFound."""
     group = await asking.context.database.read(invited_to, str(asking.request.path_params["token"]))
     values = {
@@ -124,7 +124,7 @@ async def _landing(asking: Visitor, name: str, errors: Mapping[str, str]) -> Res
         return asking.page("join.html", heading, values, status=status)
     if asking.context.options.registration not in INVITED_MAY_REGISTER:
         return asking.to_sign_in()
-    values |= {"values": {"name": name}}
+    values |= {"values": {"name": name, "shared": shared}}
     return asking.page("register.html", asking.say("Join with your invitation"), values, status=status)
 
 
@@ -143,7 +143,7 @@ async def _register(asking: Visitor) -> Response:
     if asking.signed_in or asking.context.options.registration not in INVITED_MAY_REGISTER:
         return asking.to_sign_in()
     await asking.context.database.read(invited_to, token)  # before the slow part: a dead link costs nothing
-    name, password = form.line("name").lower(), form.secret("password")
+    name, password, shared = form.line("name").lower(), form.secret("password"), form.ticked("shared")
     context = asking.context
     try:
         check_password(password, name)
@@ -152,10 +152,10 @@ async def _register(asking: Visitor) -> Response:
         new = NewMember(name, password_hash=hashed)
         member, group = await context.database.write(register_invited, context.uris, new, keys, token)
     except Invalid as error:
-        return await _landing(asking, name, error.fields)
+        return await _landing(asking, name, error.fields, shared=shared)
     except NameTaken as error:
-        return await _landing(asking, name, {"name": error.public})
-    return await begin_visit(asking, member.account_id, f"{group_path(group)}?done=joined", shared=False)
+        return await _landing(asking, name, {"name": error.public}, shared=shared)
+    return await begin_visit(asking, member.account_id, f"{group_path(group)}?done=joined", shared=shared)
 
 
 def _people(asking: Visitor, most: int) -> str:

@@ -64,8 +64,7 @@ async def ask_with_link(asking: Visitor) -> Response:
 
 async def sign_in_with_link(asking: Visitor) -> Response:
     """Sign in with a link, once."""
-    await asking.form()
-    token = str(asking.request.path_params["token"])
+    form, token = await asking.form(), str(asking.request.path_params["token"])
     try:
         account_id = await asking.context.database.write(consume_sign_in_link, token)
     except SignInRefused:
@@ -74,7 +73,7 @@ async def sign_in_with_link(asking: Visitor) -> Response:
         )
         values = {"action": "", "errors": {"": sentence}}
         return asking.page("sign_in_link.html", asking.say("Error: Sign in"), values, status=422)
-    return await begin_visit(asking, account_id, "/", shared=False)
+    return await begin_visit(asking, account_id, "/", shared=form.ticked("shared"))
 
 
 async def ask_to_sign_out(asking: Visitor) -> Response:
