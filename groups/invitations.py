@@ -75,11 +75,11 @@ def invited_to(uow: UnitOfWork, token: str) -> GroupView:
 
 
 def accept(uow: UnitOfWork, uris: Uris, persona_id: int, token: str) -> MembershipView:
-    """Join by a link, and use it up by one. Raises NotFound, NotAllowed, Conflict."""
+    """Join by a link, and use it up by one; whoever was shown out asks. Raises NotFound, NotAllowed, Conflict."""
     row = _alive(uow, token)
     already = standing_of(uow, row.group_id, persona_id).is_active
     membership = request_to_join(uow, uris, persona_id, row.group_id, invited=True)
-    if not already:
+    if membership.is_active and not already:
         # The condition decides a race for the last use: only one of two takes it.
         used = (
             update(INVITATIONS)

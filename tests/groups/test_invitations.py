@@ -123,13 +123,15 @@ def test_a_link_leads_into_its_own_group(house: House) -> None:
 
 
 def test_a_link_does_not_lift_a_ban(house: House) -> None:
-    """Whoever was banned stays out and does not use it up; whoever was removed may be invited again."""
+    """Whoever was banned stays out and does not use it up; whoever was removed asks with it, and is let in or not."""
     grief = house.group("grief")
     eve, ana = house.person("eve", grief, state="banned"), house.person("ana", grief, state="removed")
     token = link(house, grief)
     assert not accept(house, eve, token)
     assert house.ask(standing_of, grief, eve).state == "banned"
-    assert accept(house, ana, token)
+    assert not accept(house, ana, token)
+    assert house.ask(standing_of, grief, ana).state == "pending"
+    assert accept(house, house.person("ben"), token)
 
 
 def test_a_link_into_a_sealed_group_opens_nothing(house: House) -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from groups.places import membership_of
+from groups.membership import remove
+from groups.places import membership_of, standing_of
 from privacy import accounts
 from tests.factories import make_group, make_member
 from tests.web.browsing import Browser, Place
@@ -175,3 +176,13 @@ def test_a_link_brings_nobody_in_as_more_than_a_member(circle: Circle, place: Pl
     found = place.database.read_now(membership_of, circle.group, ben)
     assert found is not None
     assert (found.role, found.state) == ("member", "active")
+
+
+def test_whoever_was_shown_out_asks_with_a_link_and_is_told_so(place: Place, circle: Circle) -> None:
+    place.do(remove, place.uris, circle.owner, circle.group, circle.mia)
+    link, browser = circle.link(), place.signed_in("mia")
+    page = browser.visit(link)
+    shown = browser.submit(page, page.form(button="Join"))
+    assert shown.status == 200
+    assert "asked" in shown.text.lower()
+    assert place.do(standing_of, circle.group, circle.mia).state == "pending"

@@ -134,8 +134,8 @@ async def _join(asking: Visitor) -> Response:
     group = await asking.context.database.read(invited_to, token)
     if not form.ticked("again") and await asking.context.database.read(is_elsewhere, asking.me.id, group.id):
         return await _landing(asking, "", {"again": AGAIN})
-    await asking.context.database.write(accept, asking.context.uris, asking.me.id, token)
-    return asking.go(f"{group_path(group)}?done=joined")
+    place = await asking.context.database.write(accept, asking.context.uris, asking.me.id, token)
+    return asking.go(f"{group_path(group)}?done={'joined' if place.is_active else 'asked'}")
 
 
 async def _register(asking: Visitor) -> Response:
