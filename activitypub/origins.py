@@ -17,6 +17,8 @@ from activitypub.errors import ForeignOrigin, MalformedActivity
 MAX_URI_CHARACTERS = 2048
 MAX_HOST_CHARACTERS = 260
 DEFAULT_PORTS = {"https": 443, "http": 80}
+REMEMBERED = 1_024
+"""How many addresses are kept read: the same few dozen occur in every activity of a group."""
 
 # Behind the host: no blanks, controls, quotes, brackets or invisible direction marks: what is shown is what is
 # compared.
@@ -49,6 +51,7 @@ class Owned(Protocol):
         """URI of the actor that may speak for it."""
 
 
+@lru_cache(maxsize=REMEMBERED)
 def canonical_uri(uri: str) -> str:
     """Return an http(s) URI with scheme and host in canonical form; the path and all behind it stay byte for byte.
 
@@ -74,6 +77,7 @@ def canonical_host(text: str) -> str:
     return host if port is None else f"{host}:{port}"
 
 
+@lru_cache(maxsize=REMEMBERED)
 def origin(uri: str) -> Origin:
     """Return the origin of an http(s) URI; raises MalformedActivity as `canonical_uri` does."""
     match = _URI.fullmatch(uri) if len(uri) <= MAX_URI_CHARACTERS else None

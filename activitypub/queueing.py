@@ -26,6 +26,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -46,9 +47,9 @@ WITHDRAWS = frozenset({"Delete"})
 # What need not be sent any more once this is queued behind it (R-204).
 SUPERSEDES = {"Delete": LEAVES_COPY, "Update": frozenset({"Update"})}
 _INSERT_ITEM = Prepared(insert(ITEMS), [column.key for column in ITEMS.columns])
-_NEWEST = Prepared(
-    select(func.max(ITEMS.c.id)).where(ITEMS.c.ordering_key == bindparam("queued_key", type_=BigInteger()))
-)
+KEY: BindParameter[int] = bindparam("queued_key", type_=BigInteger())
+_NEWEST = Prepared(select(func.max(ITEMS.c.id)).where(ITEMS.c.ordering_key == KEY))
+NEVER_LARGE: ColumnElement[bool] = literal(value=False)
 NOW = bindparam("queued_now", type_=Moment())
 AFTER: BindParameter[str] = bindparam("queued_after", type_=String())
 ALL = 2**31 - 1
@@ -90,7 +91,7 @@ class Audience:
     name: str
     recipients: Select[tuple[str, str]]
     """Host and inbox of each; an inbox may come several times. `audience_of` is bound to the group or post."""
-    is_large: Prepared
+    is_large: ColumnElement[bool]
     """Whether there may be more of `audience_of` than an author should wait for; reads a few hundred rows at most."""
 
 
@@ -98,35 +99,42 @@ class Audience:
 class Queueing:
     """The statements that put an activity into the queue for whomever a query finds; built once for each query."""
 
-    anybody: Prepared
+    weigh: Prepared
+    """Asks in one row: is it a large audience, is anybody in it, and what is the newest of `queued_key`."""
     deliver: Prepared
     """Writes the deliveries to the first `queued_most` inboxes behind `queued_after`."""
 
     @classmethod
     @functools.lru_cache(maxsize=64)
-    def for_query(cls, recipients: Select[tuple[str, str]]) -> "Queueing":
+    def for_query(cls, recipients: Select[tuple[str, str]], is_large: ColumnElement[bool] = NEVER_LARGE) -> "Queueing":
         """Return the statements for a query of (host, inbox), which is one of a module and not made anew each time."""
         to = recipients.subquery("recipients")
-        host, inbox = to.c[0], to.c[1]
-        waits = case((PEERS.c.closed_until > NOW, PEERS.c.closed_until), else_=NOW)
-        common = (
-            bindparam("queued_item", type_=BigInteger()),
-            bindparam("queued_key", type_=BigInteger()),
-            NOW,
-            literal(0),
-        )
-        rows = (
-            select(*common, func.min(host), inbox, func.min(waits))
-            .select_from(to.outerjoin(PEERS, PEERS.c.host == host))
-            .where(inbox > AFTER)
-            .group_by(inbox)
-            .order_by(inbox)
+        # Each inbox once before anything is asked of its server: a shared one stands for hundreds of people.
+        each = (
+            select(func.min(to.c[0]).label("host"), to.c[1].label("inbox"))
+            .where(to.c[1] > AFTER)
+            .group_by(to.c[1])
+            .order_by(to.c[1])
             .limit(bindparam("queued_most", type_=Integer()))
+            .subquery("inboxes")
         )
+        waits = case((PEERS.c.closed_until > NOW, PEERS.c.closed_until), else_=NOW)
+        common = (bindparam("queued_item", type_=BigInteger()), KEY, NOW, literal(0))
+        with_peers = each.outerjoin(PEERS, PEERS.c.host == each.c.host)
+        rows = select(*common, each.c.host, each.c.inbox, waits).select_from(with_peers).order_by(each.c.inbox)
+        anybody = select(
+            recipients.with_only_columns(literal(1), maintain_column_froms=True).exists()
+        ).scalar_subquery()
+        newest = select(func.max(ITEMS.c.id)).where(ITEMS.c.ordering_key == KEY).scalar_subquery()
         return cls(
-            anybody=Prepared(select(recipients.with_only_columns(literal(1), maintain_column_froms=True).exists())),
+            weigh=Prepared(select(is_large, case((is_large, true()), else_=anybody), newest)),
             deliver=Prepared(insert(DELIVERIES).from_select([*COMMON_COLUMNS, "host", "inbox", "due_at"], rows)),
         )
+
+    def weighed(self, uow: UnitOfWork, key: int, parameters: Mapping[str, object]) -> tuple[bool, bool, int | None]:
+        """Return whether it is a large audience, whether anybody is in it, and the newest item of an ordering key."""
+        found: Any = self.weigh.rows(uow, {**parameters, "queued_key": key})[0]
+        return found[0], found[1], found[2]
 
 
 def enqueue(
@@ -142,12 +150,8 @@ def enqueue(
     post has ended already.
     """
     queueing = Queueing.for_query(recipients)
-    if not queueing.anybody.value(uow, parameters):
-        return 0
-    outbox_id = _store_item(uow, outgoing)
-    count = queueing.deliver.run(uow, {**parameters, **range_of(uow, outbox_id, outgoing.ordering_key)})
-    note_effects(uow, outgoing, outbox_id)
-    return count
+    _, anybody, newest = queueing.weighed(uow, outgoing.ordering_key, parameters)
+    return _deliver(uow, outgoing, queueing, newest, parameters) if anybody else 0
 
 
 def enqueue_for(uow: UnitOfWork, outgoing: Outgoing, audience: Audience, of: int) -> None:
@@ -158,11 +162,22 @@ def enqueue_for(uow: UnitOfWork, outgoing: Outgoing, audience: Audience, of: int
     asked = {"audience_of": of}
     if outgoing.object_id is not None and outgoing.kind in SUPERSEDES:
         _spread_no_further(uow, outgoing, audience.name)
-    if not audience.is_large.value(uow, asked):
-        enqueue(uow, outgoing, audience.recipients, asked)
-        return
-    _store_item(uow, outgoing, audience.name, of)
-    uow.wake("spreading")
+    queueing = Queueing.for_query(audience.recipients, audience.is_large)
+    is_large, anybody, newest = queueing.weighed(uow, outgoing.ordering_key, asked)
+    if is_large:
+        _store_item(uow, outgoing, newest, audience.name, of)
+        uow.wake("spreading")
+    elif anybody:
+        _deliver(uow, outgoing, queueing, newest, asked)
+
+
+def _deliver(
+    uow: UnitOfWork, outgoing: Outgoing, queueing: Queueing, newest: int | None, parameters: Mapping[str, object]
+) -> int:
+    outbox_id = _store_item(uow, outgoing, newest)
+    count = queueing.deliver.run(uow, {**parameters, **range_of(uow, outbox_id, outgoing.ordering_key)})
+    note_effects(uow, outgoing, outbox_id)
+    return count
 
 
 def enqueue_to(uow: UnitOfWork, outgoing: Outgoing, recipients: Sequence[tuple[str, str]]) -> int:
@@ -170,7 +185,7 @@ def enqueue_to(uow: UnitOfWork, outgoing: Outgoing, recipients: Sequence[tuple[s
     by_inbox = {inbox: host for host, inbox in recipients}
     if not by_inbox:
         return 0
-    outbox_id = _store_item(uow, outgoing)
+    outbox_id = _store_item(uow, outgoing, _NEWEST.value(uow, {"queued_key": outgoing.ordering_key}))
     query = select(PEERS.c.host, PEERS.c.closed_until).where(
         PEERS.c.host.in_(sorted(set(by_inbox.values()))), PEERS.c.closed_until > uow.now
     )
@@ -198,8 +213,11 @@ def range_of(uow: UnitOfWork, outbox_id: int, key: int, after: str = "", most: i
     }  # fmt: skip
 
 
-def _store_item(uow: UnitOfWork, outgoing: Outgoing, audience: str | None = None, of: int | None = None) -> int:
-    outbox_id = _next_id(uow, outgoing.ordering_key)
+def _store_item(
+    uow: UnitOfWork, outgoing: Outgoing, newest: int | None, audience: str | None = None, of: int | None = None
+) -> int:
+    # Behind all that was queued before in this order, whatever the clocks of other processes say.
+    outbox_id = snowflake_above(uow.now, newest)
     content = outgoing.document if isinstance(outgoing.document, bytes) else dumps(outgoing.document)
     # A Delete outlives the post whose end it tells of, so it is never sealed with that post's secrets.
     sealed_with = None if outgoing.kind in WITHDRAWS else outgoing.secrets
@@ -229,11 +247,6 @@ def _store_item(uow: UnitOfWork, outgoing: Outgoing, audience: str | None = None
     }
     _INSERT_ITEM.run(uow, row)
     return outbox_id
-
-
-def _next_id(uow: UnitOfWork, ordering_key: int) -> int:
-    """Return an id behind all that was queued before in this order, whatever the clocks of other processes say."""
-    return snowflake_above(uow.now, _NEWEST.value(uow, {"queued_key": ordering_key}))
 
 
 def note_effects(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str = "") -> None:

@@ -77,7 +77,7 @@ def spread(uow: UnitOfWork, item_id: int, audiences: Mapping[str, Audience], mos
 def _spread(uow: UnitOfWork, item: Row[Any], audience: Audience, most: int) -> int:
     after = item.spread_to or ""
     asked = range_of(uow, item.id, item.ordering_key, after, most) | {"audience_of": item.audience_of}
-    written = Queueing.for_query(audience.recipients).deliver.run(uow, asked)
+    written = Queueing.for_query(audience.recipients, audience.is_large).deliver.run(uow, asked)
     if written:
         note_effects(uow, item, item.id, after)
         last = select(func.max(DELIVERIES.c.inbox)).where(DELIVERIES.c.outbox_id == item.id).scalar_subquery()

@@ -41,9 +41,9 @@ def loads_strict(body: bytes) -> Document:
         raise MalformedActivity(public="The body is not JSON in UTF-8.") from error
     if type(document) is not dict:
         raise MalformedActivity(public="The document is not a JSON object.")
-    structure, _ = _taken_apart(body)
-    _check_structure(structure)
-    _check_members(document, structure.count(b":"))
+    pieces = _without_escapes(body).split(b'"')
+    _check_structure(b"".join(pieces[::2]))
+    _check_strings(body, orjson.dumps(document), pieces)
     return document
 
 
@@ -55,18 +55,17 @@ def dumps(document: Document) -> bytes:
     return orjson.dumps(document)
 
 
-def _taken_apart(text: bytes) -> tuple[bytes, list[bytes]]:
-    """Return the structure of valid JSON without its strings, and what lies between its quotation marks.
+def _without_escapes(text: bytes) -> bytes:
+    """Return valid JSON in which every quotation mark begins or ends a string; lengths stay.
 
     Raises MalformedActivity for an escaped NUL, the one text that PostgreSQL cannot hold.
     """
     if b"\\" in text:
-        # Pairs of backslashes go first, so that a backslash that is left does escape what follows it. Lengths stay.
+        # Pairs of backslashes go first, so that a backslash that is left does escape what follows it.
         text = text.replace(b"\\\\", b"__").replace(b'\\"', b"__")
         if b"\\u0000" in text:
             raise MalformedActivity(public="A text holds a NUL character.")
-    pieces = text.split(b'"')
-    return b"".join(pieces[::2]), pieces
+    return text
 
 
 def _check_structure(structure: bytes) -> None:
@@ -84,14 +83,26 @@ def _check_structure(structure: bytes) -> None:
     raise MalformedActivity(public="The document is nested too deeply.")
 
 
-def _check_members(document: Document, members: int) -> None:
-    """Refuse a key given twice, and too long keys and strings, by looking at the document written out again."""
-    structure, pieces = _taken_apart(orjson.dumps(document))
-    if structure.count(b":") != members:
+def _check_strings(body: bytes, written: bytes, pieces: list[bytes]) -> None:
+    """Refuse a key given twice, and too long keys and strings.
+
+    `written` is the document written out again, `pieces` the body split at its quotation marks. Of a key given twice
+    one was lost in reading, and so was a string; where both texts are the same nothing was.
+    """
+    if written != body and _without_escapes(written).count(b'"') != len(pieces) - 1:
         raise MalformedActivity(public="A key occurs twice in one object.")
-    for index, piece in enumerate(pieces):
-        if len(piece) > MAX_KEY_CHARACTERS and index % 2:
-            _check_long(piece, is_key=pieces[index + 1].startswith(b":"))
+    strings = pieces[1::2]
+    for number in [number for number, string in enumerate(strings) if len(string) > MAX_KEY_CHARACTERS]:
+        if len(strings[number]) > MAX_STRING_BYTES or pieces[2 * number + 2].lstrip().startswith(b":"):
+            # It may be the escapes that are long: what counts is what they stand for.
+            _check_lengths(_without_escapes(written).split(b'"'))
+            return
+
+
+def _check_lengths(pieces: list[bytes]) -> None:
+    for string, behind in zip(pieces[1::2], pieces[2::2], strict=True):
+        if len(string) > MAX_KEY_CHARACTERS:
+            _check_long(string, is_key=behind.startswith(b":"))
 
 
 def _check_long(string: bytes, *, is_key: bool) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, BindParameter, FromClause, bindparam, func, literal, or_, select
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, FromClause, bindparam, func, literal, or_, select
 
 from activitypub.models import LedgerEntry, Peer
 from activitypub.queueing import Audience
 from groups.people import ACTORS
 from groups.places import MEMBERSHIPS
 from groups.policy import PARTICIPANTS
-from privacy.statements import Prepared, listed
+from privacy.statements import listed
 from privacy.unit_of_work import table_of
 
 PEERS, LEDGER = table_of(Peer), table_of(LedgerEntry)
@@ -69,10 +69,10 @@ def _of_class(classes: tuple[str, ...]) -> Any:
     return func.coalesce(PEERS.c.delivery_class, "microblog").in_(listed(classes))
 
 
-def _is_large(table: FromClause, of: Any) -> Prepared:
+def _is_large(table: FromClause, of: Any) -> ColumnElement[bool]:
     """Return the question whether a table has many rows of something, which reads no more of them than that takes."""
     beyond = select(literal(1)).select_from(table).where(of == OF).limit(literal(1))
-    return Prepared(select(beyond.offset(literal(LARGE)).exists()))
+    return beyond.offset(literal(LARGE)).exists()
 
 
 PUBLIC_ACTIVITIES: Final = _members("public/activities", VERBATIM, is_public=True)

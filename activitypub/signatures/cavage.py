@@ -4,6 +4,7 @@ What peers insist on is written in the federation reference §3.1; how we verify
 """
 
 import base64
+import functools
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ _PARAMETER = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"\\]*)"|([^\s",]+))\s*(,|$
 _FIELD_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _SECONDS = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,9})?")
 READING = ("GET", "HEAD")
+MAX_DATE_CHARACTERS = 128
+DATES_REMEMBERED = 256
+"""Senders write whole seconds, so that many requests of one moment carry the same date."""
 _PSEUDO_FIELDS = frozenset({"(request-target)", "(created)", "(expires)"})
 _EITHER: Final[frozenset[KeyKind]] = frozenset({"rsa", "ed25519"})
 # The name narrows what the key may be and does nothing else. `hs2019` hides the algorithm; in practice it is
@@ -166,6 +170,13 @@ def _check_times(signature: Signature, fields: dict[str, str], now: datetime) ->
 def _parse_date(text: str) -> datetime:
     if not text:
         raise BadSignature("signature.date", public="The request has no date.")
+    if len(text) > MAX_DATE_CHARACTERS:
+        raise MalformedActivity("signature.date", public="The date cannot be read.")
+    return _read_date(text)
+
+
+@functools.lru_cache(maxsize=DATES_REMEMBERED)
+def _read_date(text: str) -> datetime:
     try:
         moment = parsedate_to_datetime(text)
         # RFC 9110 dates are always GMT; the parser leaves "-0000" without a zone.

@@ -17,7 +17,6 @@ from activitypub.models import Delivery, LedgerEntry, OutboxItem
 from activitypub.outbox import claim_deliveries
 from activitypub.queueing import Audience, Outgoing, enqueue_for, enqueue_to
 from node.database import ThreadedDatabase
-from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.activitypub.spreads import spread_some
 from tests.clock import MovableClock
@@ -25,7 +24,7 @@ from tests.clock import MovableClock
 DELIVERIES, ITEMS, LEDGER = table_of(Delivery), table_of(OutboxItem), table_of(LedgerEntry)
 OF = bindparam("audience_of", type_=BigInteger())
 LISTED = select(LEDGER.c.host, LEDGER.c.inbox).where(LEDGER.c.object_id == OF)
-ALWAYS, NEVER = (Prepared(select(literal(large))) for large in (True, False))
+ALWAYS, NEVER = literal(value=True), literal(value=False)
 READERS = Audience("readers", LISTED, ALWAYS)
 """Whoever is in the ledger of an object, as a list that tests can write."""
 AUDIENCES = {READERS.name: READERS}

@@ -8,14 +8,13 @@ from sqlalchemy import literal, select
 from activitypub.models import Delivery, OutboxItem
 from activitypub.queueing import Audience, Outgoing, enqueue_for
 from groups.audiences import AUDIENCES, LARGE
-from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.activitypub.spreads import spread_some
 from tests.factories import make_member, make_remote_actor
 from tests.groups.house import House
 
 DELIVERIES, ITEMS = table_of(Delivery), table_of(OutboxItem)
-ALWAYS = Prepared(select(literal(True)))
+ALWAYS = literal(value=True)
 HOSTS = {
     "micro.example": {}, "thread.example": {"threadiverse": True}, "friend.example": {"level": "allow"},
     "shut.example": {"level": "suspend"}, "held.example": {"level": "quarantine", "threadiverse": True},
