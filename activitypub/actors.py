@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import BigInteger, Row, Select, String, bindparam, insert, select, update
 
 from activitypub.actor_documents import ActorFacts
 from activitypub.errors import ForeignOrigin, Gone
@@ -25,6 +25,7 @@ from activitypub.vocabulary.base import Uri
 from privacy.errors import NameTaken
 from privacy.models import ShredJob
 from privacy.records import new_id
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
 
@@ -86,6 +87,18 @@ def view(row: Row[Any]) -> ActorView:
 
 
 VIEWED = tuple(ACTORS.c[name] for name in ActorView.__slots__)
+COLUMNS = tuple(column.key for column in ACTORS.columns)
+_INSERT = Prepared(insert(ACTORS), COLUMNS)
+_BY_URI = Prepared(select(*VIEWED).where(ACTORS.c.uri == bindparam("asked", type_=String())))
+_BY_ID = Prepared(select(*VIEWED).where(ACTORS.c.id == bindparam("asked", type_=BigInteger())))
+_HOLDER = Prepared(
+    select(ACTORS.c.id).where(
+        ACTORS.c.handle == bindparam("held_handle", type_=String()),
+        ACTORS.c.host == bindparam("held_host", type_=String()),
+        ACTORS.c.uri != bindparam("not_uri", type_=String()),
+        ACTORS.c.state != "gone",
+    )
+)
 
 
 def actors_by_id(uow: UnitOfWork, ids: Iterable[int]) -> dict[int, ActorView]:
@@ -97,12 +110,12 @@ def actors_by_id(uow: UnitOfWork, ids: Iterable[int]) -> dict[int, ActorView]:
 
 def actor_by_uri(uow: UnitOfWork, uri: str) -> ActorView | None:
     """Return an actor by its URI, whatever its state."""
-    return _one(uow, _views().where(ACTORS.c.uri == uri))
+    return _found(uow, _BY_URI, uri)
 
 
 def actor_by_id(uow: UnitOfWork, actor_id: int) -> ActorView | None:
     """Return an actor by its id, whatever its state."""
-    return _one(uow, _views().where(ACTORS.c.id == actor_id))
+    return _found(uow, _BY_ID, actor_id)
 
 
 def local_actor_by_handle(uow: UnitOfWork, handle: str) -> ActorView | None:
@@ -129,6 +142,11 @@ def public_keys(uow: UnitOfWork, actor_id: int) -> tuple[Key, ...]:
         for key_id, pem, multibase in listed
         if key_id is not None
     )
+
+
+def _found(uow: UnitOfWork, query: Prepared, asked: str | int) -> ActorView | None:
+    rows = query.rows(uow, {"asked": asked})
+    return view(rows[0]) if rows else None
 
 
 def _views() -> Select[Any]:
@@ -265,17 +283,22 @@ def store_remote_actor(uow: UnitOfWork, facts: ActorFacts, actor_id: int, *, con
     _clear_handle(uow, facts, confirmed=confirmed)
     described = _described(facts) | _keys(facts) | {"handle": facts.handle, "fetched_at": uow.now}
     if known is None:
-        first_day = uow.now.replace(hour=0, minute=0, second=0, microsecond=0)
-        fixed = {"id": actor_id, "uri": facts.uri, "host": facts.host, "local": False, "state": "active"}
-        row = fixed | described | {"created_on": first_day} | _sealed_profile(uow, actor_id, _profile(facts))
-        uow.connection.execute(insert(ACTORS).values(row))
-        note_seen(uow, facts.host)
-    else:
-        uow.connection.execute(update(ACTORS).where(ACTORS.c.id == known.id).values(described))
-        update_profile(uow, known.id, _profile(facts))
+        return _insert_remote(uow, facts, actor_id, described)
+    uow.connection.execute(update(ACTORS).where(ACTORS.c.id == known.id).values(described))
+    update_profile(uow, known.id, _profile(facts))
     stored = actor_by_uri(uow, facts.uri)
     assert stored is not None
     return stored
+
+
+def _insert_remote(uow: UnitOfWork, facts: ActorFacts, actor_id: int, described: dict[str, Any]) -> ActorView:
+    first_day = uow.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    fixed = {"id": actor_id, "uri": facts.uri, "host": facts.host, "local": False, "state": "active"}
+    nothing: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row = nothing | fixed | described | {"created_on": first_day} | _sealed_profile(uow, actor_id, _profile(facts))
+    _INSERT.run(uow, row)
+    note_seen(uow, facts.host)
+    return ActorView(**{name: row[name] for name in ActorView.__slots__})
 
 
 def store_keys_only(uow: UnitOfWork, facts: ActorFacts) -> None:
@@ -322,8 +345,8 @@ def _keys(facts: ActorFacts) -> dict[str, Any]:
 
 
 def _holder(uow: UnitOfWork, facts: ActorFacts) -> int | None:
-    held = (ACTORS.c.handle == facts.handle, ACTORS.c.host == facts.host, ACTORS.c.uri != facts.uri)
-    found: int | None = uow.connection.execute(select(ACTORS.c.id).where(*held, ACTORS.c.state != "gone")).scalar()
+    asked = {"held_handle": facts.handle, "held_host": facts.host, "not_uri": facts.uri}
+    found: int | None = _HOLDER.value(uow, asked)
     return found
 
 

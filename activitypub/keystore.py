@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import BindParameter, Row, String, bindparam, or_, select
 
 from activitypub.errors import BadSignature
 from activitypub.models import Actor, ActorKey
@@ -24,6 +24,7 @@ from activitypub.signatures.keys import (
 )
 from privacy.clock import Clock
 from privacy.errors import KeyShredded
+from privacy.statements import Prepared
 from privacy.unit_of_work import Database, UnitOfWork, table_of
 from privacy.vault import Vault
 
@@ -34,6 +35,16 @@ MAX_SIGNING_KEYS = 2_000
 KEPT_FOR = timedelta(hours=1)
 INSTANCE_KIND = "Application"
 ACTORS, ACTOR_KEYS = table_of(Actor), table_of(ActorKey)
+
+_COLUMNS = ("id", "uri", "host", "key_id", "rsa_public_pem", "ed25519_key_id", "ed25519_public_multibase")
+_ASKED: BindParameter[str] = bindparam("asked", type_=String())
+_OWNERS = Prepared(
+    select(*(ACTORS.c[name] for name in _COLUMNS)).where(
+        or_(ACTORS.c.key_id == _ASKED, ACTORS.c.ed25519_key_id == _ASKED),
+        ACTORS.c.local.is_(False),
+        ACTORS.c.state != "gone",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +120,7 @@ class KeyStore:
 
 def stored_key(uow: UnitOfWork, key_id: str) -> KnownKey | None:
     """Return a remote actor's key as the database has it, parsed; None when there is none that can be used."""
-    columns = ("id", "uri", "host", "key_id", "rsa_public_pem", "ed25519_key_id", "ed25519_public_multibase")
-    query = select(*(ACTORS.c[name] for name in columns)).where(
-        or_(ACTORS.c.key_id == key_id, ACTORS.c.ed25519_key_id == key_id),
-        ACTORS.c.local.is_(False),
-        ACTORS.c.state != "gone",
-    )
-    rows = uow.connection.execute(query).fetchall()
+    rows = _OWNERS.rows(uow, {"asked": key_id})
     if len(rows) > 1:  # a neighbour on the same server listed it too: it is whose address it begins with, or nobody's
         rows = [row for row in rows if key_id.startswith((f"{row.uri}#", f"{row.uri}/"))]
     if len(rows) != 1:

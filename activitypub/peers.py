@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Table, delete, func, select, text, update
+from sqlalchemy import ScalarSelect, String, Table, bindparam, delete, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.errors import Blocked, MalformedActivity
 from activitypub.models import Delivery, Peer, PeerRule
 from activitypub.origins import canonical_host
+from privacy.statements import Prepared
 from privacy.unit_of_work import Database, UnitOfWork, table_of
 
 LEVELS = ("allow", "normal", "limit", "quarantine", "suspend")
@@ -29,6 +30,7 @@ MANUAL, IMPORT = "manual", "import"
 """Who made a rule: a human for that very domain, or a list. What a human said of a domain, no list changes."""
 REWRITTEN_AT_ONCE = 500
 PEERS, RULES, DELIVERIES = table_of(Peer), table_of(PeerRule), table_of(Delivery)
+_WAS_SEEN = Prepared(select(literal(1)).where(PEERS.c.host == bindparam("seen_host", type_=String())))
 
 
 class PeerPolicy:
@@ -120,6 +122,8 @@ def levels(uow: UnitOfWork, *, source: str | None = None) -> dict[str, str]:
 
 def note_seen(uow: UnitOfWork, host: str) -> None:
     """Remember that a server exists; its rules and class stay as they are. A new one is asked soon what it runs."""
+    if _WAS_SEEN.value(uow, {"seen_host": host}) is not None:
+        return
     if uow.connection.execute(_insert(uow, PEERS).values(_new_peer(uow, host)).on_conflict_do_nothing()).rowcount:
         uow.wake("peers")
 
