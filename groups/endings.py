@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, insert, select, update
+from sqlalchemy import LargeBinary, Row, bindparam, delete, exists, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.models import Delivery, LedgerEntry, OutboxItem, Tombstone
@@ -20,6 +20,7 @@ from groups.places import GROUPS
 from groups.translation import GroupFacts
 from privacy.models import ShredJob
 from privacy.records import new_id
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
 POSTS, MENTIONS, REACTIONS, BOOKMARKS = table_of(Post), table_of(Mention), table_of(Reaction), table_of(Bookmark)
@@ -34,6 +35,9 @@ ENDING = tuple(
     POSTS.c[name] for name in ("id", "uri", "group_id", "author_id", "thread_id", "audience", "local", "slot")
 )
 """What is read of a post that ends: never its words."""
+_ENDED = Prepared(
+    select(TOMBSTONES.c.ended_on).where(TOMBSTONES.c.uri_hash == bindparam("ended_hash", type_=LargeBinary()))
+)
 KIND = "posts"
 LEDGER_KEPT_FOR = timedelta(days=90)
 UNDONE_FOR = timedelta(days=2)
@@ -189,8 +193,7 @@ def remember_undone(uow: UnitOfWork, actor_uri: str, uri: str) -> None:
 
 def was_undone(uow: UnitOfWork, actor_uri: str, uri: str) -> bool:
     """Tell whether an actor's Undo of something came before the thing itself."""
-    known = select(TOMBSTONES.c.ended_on).where(TOMBSTONES.c.uri_hash == _undone_hash(uow, actor_uri, uri))
-    return uow.connection.execute(known).first() is not None
+    return _ENDED.value(uow, {"ended_hash": _undone_hash(uow, actor_uri, uri)}) is not None
 
 
 def _undone_hash(uow: UnitOfWork, actor_uri: str, uri: str) -> bytes:

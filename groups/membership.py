@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import BigInteger, bindparam, insert, select, update
 
 from activitypub.peers import CLOSED, PEERS
 from activitypub.uris import Uris
@@ -20,6 +20,7 @@ from groups.storing import lock_group
 from groups.views import MembershipView
 from privacy import personas
 from privacy.records import new_id
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork
 
 LEFT_FOR = timedelta(days=30)
@@ -27,6 +28,28 @@ REFUSED_FOR = timedelta(days=14)
 CANNOT_OWN = "Only a member of the group who is on this node, and may act, can own it."
 WAY_BACK = timedelta(days=7)
 """How long after leaving one may come back without being let in again."""
+
+_ACTOR = bindparam("of_actor", type_=BigInteger())
+_LEVEL = Prepared(
+    select(PEERS.c.level)
+    .join(ACTORS, ACTORS.c.host == PEERS.c.host)
+    .where(ACTORS.c.id == _ACTOR)
+    .with_for_update(read=True, of=PEERS)
+)
+_FOLLOWED = ACTORS.alias("followed")
+_ENDS = Prepared(
+    select(_FOLLOWED.c.uri.label("group_uri"), ACTORS.c.uri, ACTORS.c.host, ACTORS.c.inbox).where(
+        _FOLLOWED.c.id == bindparam("of_group", type_=BigInteger()), ACTORS.c.id == _ACTOR
+    )
+)
+_GIVEN = {column.key: bindparam(f"new_{column.key}", type_=column.type) for column in MEMBERSHIPS.columns}
+_PUT_ANEW = Prepared(
+    update(MEMBERSHIPS)
+    .where(MEMBERSHIPS.c.group_id == _GIVEN["group_id"], MEMBERSHIPS.c.actor_id == _GIVEN["actor_id"])
+    .values({name: _GIVEN[name] for name in ("state", "follow_uri", "role", "ends_at")})
+)
+_FIRST = select(*(_GIVEN | {"exclusive": GROUPS.c.exclusive}).values()).where(GROUPS.c.id == _GIVEN["group_id"])
+_PUT_FIRST = Prepared(insert(MEMBERSHIPS).from_select(list(_GIVEN), _FIRST))
 
 
 def request_to_join(
@@ -180,17 +203,14 @@ def set_exclusive(uow: UnitOfWork, persona_id: int, group_id: int, *, exclusive:
 
 def answer_follow(uow: UnitOfWork, uris: Uris, kind: str, group_id: int, follower_id: int, follow_uri: str) -> None:
     """Send the Accept or Reject of a Follow to the personal inbox of who sent it."""
-    ends = uow.connection.execute(select(ACTORS).where(ACTORS.c.id.in_((group_id, follower_id)))).fetchall()
-    by_id = {row.id: row for row in ends}
-    group, follower = by_id[group_id], by_id[follower_id]
-    activity = translation.to_answer(kind, uris.activity(f"{new_id():x}"), group.uri, follow_uri, follower.uri)
-    send_from(uow, group_id, activity, group_id, [(follower.host, follower.inbox)])
+    (ends,) = _ENDS.rows(uow, {"of_group": group_id, "of_actor": follower_id})
+    activity = translation.to_answer(kind, uris.activity(f"{new_id():x}"), ends.group_uri, follow_uri, ends.uri)
+    send_from(uow, group_id, activity, group_id, [(ends.host, ends.inbox)])
 
 
 def _level_of(uow: UnitOfWork, actor_id: int) -> str | None:
     """Return what the admin's rules say of an actor's server, held as it is until the end of the transaction."""
-    query = select(PEERS.c.level).join(ACTORS, ACTORS.c.host == PEERS.c.host).where(ACTORS.c.id == actor_id)
-    level: str | None = uow.connection.execute(query.with_for_update(read=True, of=PEERS)).scalar()
+    level: str | None = _LEVEL.value(uow, {"of_actor": actor_id})
     return level
 
 
@@ -262,13 +282,10 @@ def _put(
     uow: UnitOfWork, group_id: int, actor_id: int, *, state: str, follow_uri: str | None, role: str = "member"
 ) -> None:
     """Write the one row of an actor in a group."""
-    values = {"state": state, "follow_uri": follow_uri, "role": role, "ends_at": None}
-    if membership_of(uow, group_id, actor_id) is not None:
-        _change(uow, group_id, actor_id, **values)
-        return
-    exclusive = uow.connection.execute(select(GROUPS.c.exclusive).where(GROUPS.c.id == group_id)).scalar_one()
-    row = {"id": new_id(), "group_id": group_id, "actor_id": actor_id, "exclusive": exclusive, "created_on": uow.now}
-    uow.connection.execute(insert(MEMBERSHIPS).values(**row, **values))
+    of_whom = {"new_group_id": group_id, "new_actor_id": actor_id}
+    values = {"new_state": state, "new_follow_uri": follow_uri, "new_role": role, "new_ends_at": None}
+    if _PUT_ANEW.run(uow, of_whom | values) == 0:
+        _PUT_FIRST.run(uow, {"new_id": new_id(), "new_created_on": uow.now} | of_whom | values)
 
 
 def _end(uow: UnitOfWork, group_id: int, actor_id: int, state: str, forgotten_in: timedelta = LEFT_FOR) -> None:

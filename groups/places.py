@@ -4,30 +4,36 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, select
+from sqlalchemy import BigInteger, ColumnElement, Row, and_, bindparam, select
 
 from groups.errors import NotFound
 from groups.models import Group, Membership
 from groups.people import ACTORS, cards, known_to
 from groups.policy import Act, Standing, may
 from groups.views import ActorCard, GroupView, MembershipView, Viewer
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
 GROUPS, MEMBERSHIPS = table_of(Group), table_of(Membership)
 MAX_MEMBERS_SHOWN = 1_000
+_GROUP, _ACTOR = bindparam("of_group", type_=BigInteger()), bindparam("of_actor", type_=BigInteger())
+_STANDING = Prepared(
+    select(
+        GROUPS.c.audience, GROUPS.c.join_rule, GROUPS.c.state, GROUPS.c.local, MEMBERSHIPS.c.role,
+        MEMBERSHIPS.c.state.label("member_state"),
+    )
+    .outerjoin(MEMBERSHIPS, and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.actor_id == _ACTOR))
+    .where(GROUPS.c.id == _GROUP)
+)  # fmt: skip
+_PLACE = Prepared(select(MEMBERSHIPS).where(MEMBERSHIPS.c.group_id == _GROUP, MEMBERSHIPS.c.actor_id == _ACTOR))
 
 
 def standing_of(uow: UnitOfWork, group_id: int, actor_id: int | None, *, invited: bool = False) -> Standing:
     """Return how an actor stands to a group. Raises NotFound when there is no such group."""
-    mine = and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.actor_id == (actor_id or 0))
-    query = (
-        select(GROUPS, MEMBERSHIPS.c.role, MEMBERSHIPS.c.state.label("member_state"))
-        .outerjoin(MEMBERSHIPS, mine)
-        .where(GROUPS.c.id == group_id)
-    )
-    row = uow.connection.execute(query).first()
-    if row is None:
+    rows = _STANDING.rows(uow, {"of_group": group_id, "of_actor": actor_id or 0})
+    if not rows:
         raise NotFound(f"group {group_id}")
+    row = rows[0]
     # A group speaks in itself with the voice of those who look after it, who alone get to act as it.
     itself = row.local and actor_id == group_id
     return Standing(
@@ -98,7 +104,8 @@ def groups_owned_by(uow: UnitOfWork, persona_ids: Collection[int]) -> list[Group
 
 def membership_of(uow: UnitOfWork, group_id: int, actor_id: int) -> MembershipView | None:
     """Return an actor's place in a group, or None."""
-    return memberships(uow, actor_id, [group_id]).get(group_id)
+    rows = _PLACE.rows(uow, {"of_group": group_id, "of_actor": actor_id})
+    return membership_view(rows[0]) if rows else None
 
 
 def memberships(uow: UnitOfWork, actor_id: int, group_ids: Collection[int]) -> dict[int, MembershipView]:

@@ -38,6 +38,7 @@ _ORPHANS = Prepared(
         POSTS.c.id != bindparam("not_this", type_=BigInteger()),
     )
 )
+_LOCK = Prepared(text("SELECT pg_advisory_xact_lock(:group_id)"))
 ENDED_MEANWHILE = "What you answer was deleted in the meantime. Nothing was posted."
 LOCKED_MEANWHILE = "This conversation was closed in the meantime. Nothing was posted."
 CHANGED_MEANWHILE = "This post was changed or deleted in the meantime. Open it again to see how it stands."
@@ -99,7 +100,7 @@ def may_write(standing: Standing, parent: ParentPost | None) -> Verdict:
 def lock_group(uow: UnitOfWork, group_id: int) -> None:
     """Make posting into one group wait its turn on PostgreSQL, or readers who poll by `min_id` would miss posts."""
     if uow.dialect == "postgresql":
-        uow.connection.execute(text("SELECT pg_advisory_xact_lock(:group_id)"), {"group_id": group_id})
+        _LOCK.run(uow, {"group_id": group_id})
 
 
 def next_post_id(uow: UnitOfWork, group_id: int) -> int:
