@@ -65,6 +65,8 @@ class Dispatch:
         self._busy: set[str] = set()
         self._finished: list[Outcome] = []
         self._progress = asyncio.Event()
+        self._more_may_go = False
+        """Whether the last claim may have left behind what could go at once."""
         self._fault: BaseException | None = None
 
     async def run(self) -> int:
@@ -79,7 +81,7 @@ class Dispatch:
             await self._start(claimed)
             if self._fault is not None:
                 raise self._fault  # a fault of ours: the leases end by themselves, and the row is tried again
-            if claimed or self._finished:
+            if self._more_may_go or self._finished:
                 continue
             if self._progress.is_set():
                 continue  # an attempt ended meanwhile, and its host takes more
@@ -108,6 +110,7 @@ class Dispatch:
         room = min(CLAIMED_AT_ONCE, MAX_IN_FLIGHT - len(self._under_way))
         busy = frozenset(self._busy)
         claimed = await self._context.database.write(settle_and_claim, outcomes, self._chance(), busy=busy, room=room)
+        self._more_may_go = more_may_go(claimed, room)
         gone = {it.claimed.inbox for it in outcomes if it.verdict is not None and it.verdict.inbox_gone}
         if gone:
             inquiry = asyncio.create_task(ask_whether_gone(self._context, sorted(gone)))
@@ -208,6 +211,12 @@ class Dispatch:
 def sign_all(jobs: Sequence[SigningJob], now: datetime) -> list[dict[str, str]]:
     """Sign several POSTs, each given as signer, target, digest of the body and dialect (pure, 0.2 ms for each)."""
     return [sign_post(identity, target, digest, now, dialect) for identity, target, digest, dialect in jobs]
+
+
+def more_may_go(claimed: Sequence[Claimed], room: int) -> bool:
+    """Tell whether a claim ended at its room, or at what a host is given at once, and not for want of deliveries."""
+    per_host = Counter(it.host for it in claimed)
+    return 0 < room <= len(claimed) or any(per_host[it.host] >= it.allowance for it in claimed)
 
 
 def settle_and_claim(

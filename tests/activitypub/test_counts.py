@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from activitypub import actor_documents, authentication, keystore
+from activitypub import actor_documents, authentication, dispatch, keystore
 from activitypub.delivery import deliver_due
 from activitypub.keystore import KeyStore
 from activitypub.queueing import Outgoing, enqueue_to
@@ -253,6 +253,25 @@ async def test_one_signature_for_each_activity_and_host(
     assert signed == {f"host: {host.authority}": 4 for host in hosts}
     # A cold start asks on every thread that reads, and on no more.
     assert loaded["key"] <= (1 if database.is_sqlite else POSTGRESQL_THREADS)
+
+
+async def test_what_goes_to_a_host_in_order_is_claimed_once_each(
+    here: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And once more, to find that nothing is left; while one is under way nobody looks for what cannot go yet."""
+    monkeypatch.setattr(dispatch, "LOOK_AGAIN_SECONDS", 60.0)
+    group = await make_local(here, "club", "Group")
+    async with (
+        LoopbackServer(answers(response(202))) as host,
+        receiving(here.context.database, here.context.vault, here.clock, frozenset({host.peer})) as sender,
+    ):
+        for _ in range(5):
+            await sender.context.database.write(
+                enqueue_to, activity(group.id, 1), [(host.authority, host.url("/inbox"))]
+            )
+        with counted() as found:
+            assert await deliver_due(sender.context) == 5
+    assert found["WITH"] == 5 + 1
 
 
 def activity(actor_id: int, number: int) -> Outgoing:
