@@ -66,11 +66,11 @@ async def test_what_apsig_signs_is_taken_in_and_each_change_to_it_is_refused(
     for number, write in enumerate((by_draft, by_standard)):
         await accepted(present, write(ana, body_of(ana.create(f"honest {number}"))))
         other = write(ana, body_of(ana.create(f"bent {number}")))
-        await refused(present, other.replaced(body=other.body + b" "), 401)
-        await refused(present, other.replaced(target="/actor/inbox"), 401)
-        await refused(present, other.changed("Date", "Mon, 23 Nov 2020 10:00:00 GMT"), 401)
+        assert await refused(present, other.replaced(body=other.body + b" ")) == 401
+        assert await refused(present, other.replaced(target="/actor/inbox")) == 401
+        assert await refused(present, other.changed("Date", "Mon, 23 Nov 2020 10:00:00 GMT")) == 401
         thief = Person(ana.uri, "ana", rsa_key(1))
-        await refused(present, write(thief, other.body), 401)
+        assert await refused(present, write(thief, other.body)) == 401
 
 
 async def test_what_apsig_asks_for_it_gets(present: Receiver, far: ScriptedPeer) -> None:
@@ -173,6 +173,6 @@ async def test_s110_a_key_that_two_actors_list_belongs_to_neither(present: Recei
     ana, ben = far.person("ana"), far.person("ben", key=1)
     await accepted(present, letter(present, ana.create("mine"), ana))
     ben.document = ben.document | {"publicKey": ben.document["publicKey"] | {"id": ana.key_id}}
-    await refused(present, letter(present, ben.create("as ben"), ben, key_id=ana.key_id), 401, 403)
-    await refused(present, letter(present, ana.create("as ana"), ben, key_id=ana.key_id), 401, 403)
+    assert await refused(present, letter(present, ben.create("as ben"), ben, key_id=ana.key_id)) in {401, 403}
+    assert await refused(present, letter(present, ana.create("as ana"), ben, key_id=ana.key_id)) in {401, 403}
     await accepted(present, letter(present, ana.create("still mine"), ana))

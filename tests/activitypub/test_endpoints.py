@@ -59,7 +59,7 @@ async def test_each_fault_has_its_status_and_leaves_nothing(
         (letter(here, b"[" * (MAX_BODY_BYTES + 1), ana), 413),
     ]
     for request, status in cases:
-        await refused(here, request, status)
+        assert await refused(here, request) == status
 
 
 async def test_a_refusal_is_short_says_no_inside_and_is_kept_by_nobody(here: Receiver, far: ScriptedPeer) -> None:
@@ -88,8 +88,8 @@ async def test_no_inbox_ever_says_410(here: Receiver, far: ScriptedPeer) -> None
     await accepted(here, letter(here, ana.create("one"), ana))
     await accepted(here, letter(here, ana.activity("Delete", ana.uri), ana))
     far.answers["/users/ana"] = response(410)
-    await refused(here, letter(here, ana.create("back"), ana), 401)
-    await refused(here, letter(here, ana.activity("Delete", ana.uri), ana), 202)
+    assert await refused(here, letter(here, ana.create("back"), ana)) == 401
+    assert await refused(here, letter(here, ana.activity("Delete", ana.uri), ana)) == 202
 
 
 def test_every_error_of_this_floor_has_a_status_that_senders_understand() -> None:
@@ -182,7 +182,7 @@ async def test_s601_exactly_the_limit_is_taken_and_one_byte_more_is_not(here: Re
     filled = body[:-1] + b" " * (MAX_BODY_BYTES - len(body)) + b"}"
     assert len(filled) == MAX_BODY_BYTES
     await accepted(here, letter(here, filled, ana))
-    await refused(here, letter(here, body_of(ana.create("two")) + b" " * MAX_BODY_BYTES, ana), 413)
+    assert await refused(here, letter(here, body_of(ana.create("two")) + b" " * MAX_BODY_BYTES, ana)) == 413
 
 
 async def test_a_body_that_stops_arriving_is_given_up(
@@ -207,9 +207,9 @@ async def test_nothing_that_is_sent_to_us_is_unpacked(here: Receiver, far: Scrip
     ana = far.person("ana")
     await accepted(here, letter(here, ana.create("one"), ana))
     packed = letter(here, gzip.compress(body_of(ana.create("two"))), ana)
-    await refused(here, packed.with_field("Content-Encoding", "gzip"), 400)
+    assert await refused(here, packed.with_field("Content-Encoding", "gzip")) == 400
     bomb = letter(here, gzip.compress(b" " * 50_000_000), ana)
-    await refused(here, bomb.with_field("Content-Encoding", "gzip"), 400)
+    assert await refused(here, bomb.with_field("Content-Encoding", "gzip")) == 400
 
 
 # ── which address it is (S-107, S-121, S-609) ────────────────────────────────────────────────────────────────────────
@@ -228,8 +228,8 @@ async def test_s121_no_other_spelling_is_a_way_in(here: Receiver, far: ScriptedP
     await accepted(here, letter(here, ana.create("first"), ana, target=inbox))
     for target in aliases:
         request = letter(here, ana.create("two"), ana, target=target)
-        await refused(here, request, 307, 404)
-        await refused(here, request.without("Signature"), 307, 404)
+        assert await refused(here, request) in {307, 404}
+        assert await refused(here, request.without("Signature")) in {307, 404}
     await accepted(here, letter(here, ana.create("two"), ana, target=inbox))
 
 
@@ -240,10 +240,10 @@ async def test_s121_what_was_signed_is_the_address_as_it_was_written(
     """These are routed to the inbox, and are then verified in full, letter by letter."""
     ana = far.person("ana")
     await accepted(here, letter(here, ana.create("one"), ana, target=spelling))
-    await refused(here, letter(here, ana.create("two"), ana, target=spelling).without("Signature"), 401)
-    await refused(here, letter(here, ana.create("two"), ana, target=spelling).replaced(target="/inbox"), 401)
-    await refused(here, letter(here, ana.create("two"), ana, key=rsa_key(3)).replaced(target=spelling), 401)
-    await refused(here, letter(here, ana.create("two"), ana).replaced(target=spelling), 401)
+    assert await refused(here, letter(here, ana.create("two"), ana, target=spelling).without("Signature")) == 401
+    assert await refused(here, letter(here, ana.create("two"), ana, target=spelling).replaced(target="/inbox")) == 401
+    assert await refused(here, letter(here, ana.create("two"), ana, key=rsa_key(3)).replaced(target=spelling)) == 401
+    assert await refused(here, letter(here, ana.create("two"), ana).replaced(target=spelling)) == 401
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])
@@ -254,7 +254,7 @@ async def test_s121_only_a_post_is_a_post(here: Receiver, far: ScriptedPeer, met
     await accepted(here, letter(here, ana.create("one"), ana))
     for inbox in INBOXES:
         request = letter(here, ana.create("two"), ana, target=inbox)
-        await refused(here, Signed(method, inbox, request.headers, request.body), 405)
+        assert await refused(here, Signed(method, inbox, request.headers, request.body)) == 405
 
 
 HOSTS = (
@@ -268,8 +268,8 @@ async def test_s609_made_for_another_host_it_is_not_for_us(here: Receiver, far: 
     """However Host is written, and even when that very Host was signed."""
     ana = far.person("ana")
     await accepted(here, letter(here, ana.create("one"), ana))
-    await refused(here, letter(here, ana.create("two"), ana, host=host), 400, 401)
-    await refused(here, letter(here, ana.create("two"), ana).changed("Host", host), 400, 401)
+    assert await refused(here, letter(here, ana.create("two"), ana, host=host)) in {400, 401}
+    assert await refused(here, letter(here, ana.create("two"), ana).changed("Host", host)) in {400, 401}
     for target in ("/actor", "/nodeinfo/2.1", "/.well-known/nodeinfo", "/u/kim-token", "/p/1"):
         request = Signed("GET", target, (("Host", host), ("Accept", "application/activity+json")), b"")
         assert (await here.send(request)).status_code == 421
@@ -283,7 +283,7 @@ async def test_s103_a_query_that_was_put_behind_an_inbox_is_no_part_of_what_was_
     ana = far.person("ana")
     await accepted(here, make(here, ana.create("one"), ana))
     for target in ("/inbox?x=1", "/inbox?x", "/inbox?/inbox", "/inbox?x=%2Finbox"):
-        await refused(here, make(here, ana.create("two"), ana).replaced(target=target), 401)
+        assert await refused(here, make(here, ana.create("two"), ana).replaced(target=target)) == 401
 
 
 async def test_what_is_not_here_is_said_in_words_of_our_own(here: Receiver) -> None:
@@ -300,8 +300,8 @@ async def test_the_kind_of_content_is_no_way_round(here: Receiver, far: Scripted
     for number, kind in enumerate(kinds):
         await accepted(here, letter(here, ana.create(f"as {number}"), ana).changed("Content-Type", kind))
         forged = letter(here, ana.create(f"forged {number}"), ana).changed("Content-Type", kind)
-        await refused(here, forged.without("Signature"), 401)
-        await refused(here, forged.replaced(body=forged.body + b" "), 401)
+        assert await refused(here, forged.without("Signature")) == 401
+        assert await refused(here, forged.replaced(body=forged.body + b" ")) == 401
 
 
 # ── what must be signed (S-103, S-104) ───────────────────────────────────────────────────────────────────────────────
@@ -319,7 +319,7 @@ async def test_s104_of_all_omissions_only_the_harmless_pass(here: Receiver, far:
             if {"(request-target)", "host", "date", "digest"} <= set(covered):
                 await accepted(here, request)
             else:
-                await refused(here, request, 401)
+                assert await refused(here, request) == 401
 
 
 async def test_s104_of_all_omissions_only_the_harmless_pass_in_rfc_9421(here: Receiver, far: ScriptedPeer) -> None:
@@ -332,7 +332,7 @@ async def test_s104_of_all_omissions_only_the_harmless_pass_in_rfc_9421(here: Re
             if whole and {"@method", "content-digest"} <= set(covered):
                 await accepted(here, request)
             else:
-                await refused(here, request, 401)
+                assert await refused(here, request) == 401
 
 
 async def test_s103_s107_rfc_9421_for_another_target_method_host_or_body(here: Receiver, far: ScriptedPeer) -> None:
@@ -356,9 +356,9 @@ async def test_s103_s107_rfc_9421_for_another_target_method_host_or_body(here: R
         modern_letter(here, ana.create("two"), ana, bent={"@method": "GET"}),
     ]
     for request in bent:
-        await refused(here, request, 400, 401)
+        assert await refused(here, request) in {400, 401}
     for name in ("Host", "Content-Digest", "Signature-Input", "Signature"):
-        await refused(here, honest.with_field(name, dict(honest.headers)[name]), 400)
+        assert await refused(here, honest.with_field(name, dict(honest.headers)[name])) == 400
 
 
 async def test_s105_s113_times_and_algorithms_in_rfc_9421(here: Receiver, far: ScriptedPeer) -> None:
@@ -378,7 +378,7 @@ async def test_s105_s113_times_and_algorithms_in_rfc_9421(here: Receiver, far: S
         *(f';created={now};alg="{name}"{key}' for name in ("hmac-sha256", "rsa-pss-sha512", "ed25519", "none", "x")),
     ]  # fmt: skip
     for parameters in bent:
-        await refused(here, modern_letter(here, ana.create("bent"), ana, parameters=parameters), 400, 401)
+        assert await refused(here, modern_letter(here, ana.create("bent"), ana, parameters=parameters)) in {400, 401}
 
 
 # ── the same again (S-106, R-202) ────────────────────────────────────────────────────────────────────────────────────

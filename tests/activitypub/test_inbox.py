@@ -19,33 +19,12 @@ from activitypub.peers import set_level
 from activitypub.vocabulary.activities import Activity
 from activitypub.vocabulary.reading import parse
 from privacy.budgets import Buckets
+from tests.activitypub.letters import accepted, letter, refused
 from tests.loopback import response
-from tests.peers import AS, Json, Person, ScriptedPeer, Signed, activity_answer, pem_of, rsa_key, sign
+from tests.peers import AS, Json, ScriptedPeer, Signed, activity_answer, pem_of, rsa_key
 from tests.receiver import DOMAIN, Receiver, make_local
 
 ALL_COVERED = ("(request-target)", "host", "date", "digest")
-
-
-def signed(here: Receiver, document: Any, signer: Person, **bent: Any) -> Signed:
-    """A request to the shared inbox of the node, now, honest unless bent."""
-    return sign(document, signer, **({"at": here.clock(), "host": DOMAIN} | bent))
-
-
-async def accepted(here: Receiver, request: Signed) -> None:
-    """The honest control: it is taken in and has its effect."""
-    before = await here.marks()
-    assert (await here.send(request)).status_code == 202
-    await here.work()
-    assert len(await here.marks()) == len(before) + 1
-
-
-async def refused(here: Receiver, request: Signed, *statuses: int) -> None:
-    """The bent one: a client error, and not a row more or less, before and after the queue has run."""
-    rows, marks = await here.counts(), await here.marks()
-    status = (await here.send(request)).status_code
-    assert status in statuses, f"{status}, expected {statuses}"
-    await here.work()
-    assert (await here.counts(), await here.marks()) == (rows, marks)
 
 
 # ── the honest way ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -54,7 +33,7 @@ async def refused(here: Receiver, request: Signed, *statuses: int) -> None:
 async def test_a_first_activity_is_verified_stored_once_and_understood(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
     create = ana.create("<p>Hello</p>")
-    assert (await here.send(signed(here, create, ana))).status_code == 202
+    assert (await here.send(letter(here, create, ana))).status_code == 202
     assert (await here.counts())["inbox_items"] == 1
     assert await here.work() == 1
     assert await here.marks() == {create["id"]: "Create <p>Hello</p>"}
@@ -65,11 +44,11 @@ async def test_a_first_activity_is_verified_stored_once_and_understood(here: Rec
 
 async def test_a_second_activity_needs_no_fetch_not_even_after_a_restart(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     fetched = far.fetches()
-    await accepted(here, signed(here, ana.create("two"), ana))
+    await accepted(here, letter(here, ana.create("two"), ana))
     object.__setattr__(here.context, "keys", KeyStore(here.context.database, here.clock))
-    await accepted(here, signed(here, ana.create("three"), ana))
+    await accepted(here, letter(here, ana.create("three"), ana))
     assert far.fetches() == fetched
 
 
@@ -77,18 +56,18 @@ async def test_personal_inboxes_take_the_same_and_unknown_ones_are_not_there(her
     ana, kim, club = far.person("ana"), await make_local(here, "kim"), await make_local(here, "club", "Group")
     for number, inbox in enumerate((kim.inbox, club.inbox, f"http://{DOMAIN}/actor/inbox")):
         target = inbox.removeprefix(f"http://{DOMAIN}")
-        await accepted(here, signed(here, ana.create(f"to {number}"), ana, target=target))
+        await accepted(here, letter(here, ana.create(f"to {number}"), ana, target=target))
     for target in ("/u/nobody/inbox", "/g/kim-token/inbox", "/u/..%2f/inbox", "/u/a b/inbox"):
-        await refused(here, signed(here, ana.create(f"to {target}"), ana, target=target), 404)
+        assert await refused(here, letter(here, ana.create(f"to {target}"), ana, target=target)) == 404
     here.publications.hidden.add(club.id)
-    await refused(here, signed(here, ana.create("hidden"), ana, target="/g/club-token/inbox"), 404)
+    assert await refused(here, letter(here, ana.create("hidden"), ana, target="/g/club-token/inbox")) == 404
 
 
 async def test_a_type_without_meaning_is_accepted_and_forgotten(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create(), ana))
+    await accepted(here, letter(here, ana.create(), ana))
     for kind in ("Like", "Listen", "Whatever"):
-        await refused(here, signed(here, ana.activity(kind, f"http://{DOMAIN}/p/1"), ana), 202)
+        assert await refused(here, letter(here, ana.activity(kind, f"http://{DOMAIN}/p/1"), ana)) == 202
 
 
 # ── signatures ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -96,129 +75,122 @@ async def test_a_type_without_meaning_is_accepted_and_forgotten(here: Receiver, 
 
 async def test_s101_unsigned(here: Receiver, far: ScriptedPeer) -> None:
     ana, kim = far.person("ana"), await make_local(here, "kim")
-    await accepted(here, signed(here, ana.create("signed"), ana))
+    await accepted(here, letter(here, ana.create("signed"), ana))
     for target in ("/inbox", "/actor/inbox", kim.inbox.removeprefix(f"http://{DOMAIN}")):
-        request = signed(here, ana.create("unsigned"), ana, target=target).without("Signature")
+        request = letter(here, ana.create("unsigned"), ana, target=target).without("Signature")
         for media_type in ("application/activity+json", "application/json", "text/plain", "multipart/form-data"):
-            await refused(here, request.changed("Content-Type", media_type), 401)
+            assert await refused(here, request.changed("Content-Type", media_type)) == 401
 
 
 async def test_s102_body_changed_after_signing(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
-    request = signed(here, ana.create("two"), ana)
-    await refused(here, request.replaced(body=request.body.replace(b"two", b"tvo")), 401)
-    await refused(here, request.replaced(body=request.body + b" "), 401)
+    await accepted(here, letter(here, ana.create("one"), ana))
+    request = letter(here, ana.create("two"), ana)
+    assert await refused(here, request.replaced(body=request.body.replace(b"two", b"tvo"))) == 401
+    assert await refused(here, request.replaced(body=request.body + b" ")) == 401
     await accepted(here, request)
 
 
 async def test_s103_digest_not_signed(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
-    await refused(here, signed(here, ana.create("two"), ana, covered=ALL_COVERED[:3]), 401)
+    await accepted(here, letter(here, ana.create("one"), ana))
+    assert await refused(here, letter(here, ana.create("two"), ana, covered=ALL_COVERED[:3])) == 401
     honest, other = (
-        signed(here, ana.create("two"), ana, covered=ALL_COVERED[:3]),
-        signed(here, ana.create("three"), ana),
+        letter(here, ana.create("two"), ana, covered=ALL_COVERED[:3]),
+        letter(here, ana.create("three"), ana),
     )
     swapped = honest.replaced(body=other.body).changed("Digest", dict(other.headers)["Digest"])
-    await refused(here, swapped, 401)
+    assert await refused(here, swapped) == 401
 
 
 async def test_s104_every_omission_from_what_is_signed(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("whole"), ana, covered=ALL_COVERED))
+    await accepted(here, letter(here, ana.create("whole"), ana, covered=ALL_COVERED))
     for size in range(1, len(ALL_COVERED)):
         for covered in itertools.combinations(ALL_COVERED, size):
-            await refused(here, signed(here, ana.create("part"), ana, covered=covered), 401)
+            assert await refused(here, letter(here, ana.create("part"), ana, covered=covered)) == 401
 
 
 async def test_s105_stale_and_future_dates(here: Receiver, far: ScriptedPeer) -> None:
     ana, now = far.person("ana"), here.clock()
     past, future, second = timedelta(minutes=65), timedelta(minutes=5), timedelta(seconds=1)
     for number, at in enumerate((now - past, now, now + future)):
-        await accepted(here, signed(here, ana.create(f"in time {number}"), ana, at=at))
+        await accepted(here, letter(here, ana.create(f"in time {number}"), ana, at=at))
     for at in (now - past - second, now + future + second, now - timedelta(days=400)):
-        await refused(here, signed(here, ana.create("out of time"), ana, at=at), 401)
+        assert await refused(here, letter(here, ana.create("out of time"), ana, at=at)) == 401
 
 
 async def test_s106_an_exact_replay_has_no_second_effect(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    request = signed(here, ana.create("once"), ana)
+    request = letter(here, ana.create("once"), ana)
     await accepted(here, request)
     for _ in range(9):
-        await refused(here, request, 202, 409)
+        assert await refused(here, request) in {202, 409}
     object.__setattr__(here.context, "keys", KeyStore(here.context.database, here.clock))
-    await refused(here, request, 202, 409)
+    assert await refused(here, request) in {202, 409}
 
 
 async def test_s107_signed_for_another_path_or_host(here: Receiver, far: ScriptedPeer) -> None:
     ana, kim = far.person("ana"), await make_local(here, "kim")
     personal = kim.inbox.removeprefix(f"http://{DOMAIN}")
-    await accepted(here, signed(here, ana.create("one"), ana, target=personal))
-    await refused(here, signed(here, ana.create("two"), ana, target=personal).replaced(target="/inbox"), 401)
-    await refused(here, signed(here, ana.create("two"), ana).replaced(target=personal), 401)
-    await refused(here, signed(here, ana.create("two"), ana, host="other.example"), 401)
-    await refused(here, signed(here, ana.create("two"), ana, host="other.example").changed("Host", DOMAIN), 401)
+    await accepted(here, letter(here, ana.create("one"), ana, target=personal))
+    assert await refused(here, letter(here, ana.create("two"), ana, target=personal).replaced(target="/inbox")) == 401
+    assert await refused(here, letter(here, ana.create("two"), ana).replaced(target=personal)) == 401
+    elsewhere = letter(here, ana.create("two"), ana, host="other.example")
+    assert await refused(here, elsewhere) == 401
+    assert await refused(here, elsewhere.changed("Host", DOMAIN)) == 401
 
 
 async def test_s108_signed_by_one_acted_by_another(here: Receiver, far: ScriptedPeer, evil: ScriptedPeer) -> None:
     ana, mallory, sibling = far.person("ana"), evil.person("mallory", key=1), far.person("sibling", key=2)
     for person in (ana, mallory, sibling):
-        await accepted(here, signed(here, person.create(person.name), person))
-    await refused(here, signed(here, ana.create("forged"), mallory), 401)
-    await refused(here, signed(here, ana.create("forged"), sibling), 401)
+        await accepted(here, letter(here, person.create(person.name), person))
+    assert await refused(here, letter(here, ana.create("forged"), mallory)) == 401
+    assert await refused(here, letter(here, ana.create("forged"), sibling)) == 401
     stranger = far.person("stranger", key=2)
-    await refused(here, signed(here, stranger.create("forged"), mallory), 401)
-    await refused(here, signed(here, stranger.create("forged"), sibling), 401)
+    assert await refused(here, letter(here, stranger.create("forged"), mallory)) == 401
+    assert await refused(here, letter(here, stranger.create("forged"), sibling)) == 401
 
 
 async def test_s109_s110_a_key_counts_only_where_its_owner_lists_it(
     here: Receiver, far: ScriptedPeer, evil: ScriptedPeer
 ) -> None:
     ana, mallory = far.person("ana"), evil.person("mallory", key=1)
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     claim = {"@context": AS, "type": "Key", "owner": ana.uri, "publicKeyPem": pem_of(mallory.key)}
     for base in (evil, far):
         key_id = base.url("/keys/1")
         base.publish(claim | {"id": key_id})
-        await refused(here, signed(here, ana.create("two"), mallory, key_id=key_id), 401)
+        assert await refused(here, letter(here, ana.create("two"), mallory, key_id=key_id)) == 401
     # Not even a document of her own server under her own address counts, when it carries another id.
     newcomer = far.person("newcomer", key=2)
     newcomer.document = newcomer.document | {"id": f"{newcomer.uri}/elsewhere"}
-    await refused(here, signed(here, newcomer.create("three"), newcomer), 401)
+    assert await refused(here, letter(here, newcomer.create("three"), newcomer)) == 401
     assert await here.actor(newcomer.uri) is None
 
 
 async def test_s111_s112_repeated_parameters_and_fields(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
-    request = signed(here, ana.create("two"), ana)
+    await accepted(here, letter(here, ana.create("one"), ana))
+    request = letter(here, ana.create("two"), ana)
     line = dict(request.headers)["Signature"]
-    await refused(here, request.changed("Signature", f'keyId="{ana.uri}#other",{line}'), 400, 401)
-    await refused(here, request.changed("Signature", f'{line},headers="date"'), 400, 401)
+    assert await refused(here, request.changed("Signature", f'keyId="{ana.uri}#other",{line}')) in {400, 401}
+    assert await refused(here, request.changed("Signature", f'{line},headers="date"')) in {400, 401}
     for name in ("Date", "Host", "Digest", "Signature"):
-        await refused(here, request.with_field(name, dict(request.headers)[name]), 400)
+        assert await refused(here, request.with_field(name, dict(request.headers)[name])) == 400
 
 
 async def test_s113_the_algorithm_comes_from_the_key(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    for number, algorithm in enumerate(("rsa-sha256", "hs2019", None)):
-        await accepted(here, signed(here, ana.create(f"good {number}"), ana, algorithm=algorithm))
-    for algorithm in ("hmac-sha256", "rsa-sha1", "rsa-sha512", "none", "", "ed25519", "RSA-MD5", "whatever"):
-        expected = (401,) if algorithm else (202, 401)
-        await (refused if algorithm else _either)(
-            here, signed(here, ana.create("bad"), ana, algorithm=algorithm), *expected
-        )
-
-
-async def _either(here: Receiver, request: Signed, *statuses: int) -> None:
-    assert (await here.send(request)).status_code in statuses
-    await here.work()
+    for number, algorithm in enumerate(("rsa-sha256", "hs2019", "", None)):
+        await accepted(here, letter(here, ana.create(f"good {number}"), ana, algorithm=algorithm))
+    for algorithm in ("hmac-sha256", "rsa-sha1", "rsa-sha512", "none", "ed25519", "RSA-MD5", "whatever"):
+        assert await refused(here, letter(here, ana.create("bad"), ana, algorithm=algorithm)) == 401
 
 
 async def test_s114_s118_hostile_and_malformed_keys(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     curve = ec.generate_private_key(ec.SECP256R1()).public_key()
     spki, pem = serialization.PublicFormat.SubjectPublicKeyInfo, serialization.Encoding.PEM
     private = ana.key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
@@ -240,19 +212,19 @@ async def test_s114_s118_hostile_and_malformed_keys(here: Receiver, far: Scripte
         person = far.person(f"hostile{number}", key=1)
         wrong_owner = json.loads(json.dumps(key).replace(ana.uri, person.uri))
         person.document = person.document | {"publicKey": wrong_owner}
-        await refused(here, signed(here, person.create("bad"), person), 401)
+        assert await refused(here, letter(here, person.create("bad"), person)) == 401
 
 
 async def test_s115_failing_key_fetches_are_not_repeated(here: Receiver, far: ScriptedPeer) -> None:
     ana, ghost = far.person("ana"), far.person("ghost", key=1)
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     del far.people["/users/ghost"]
     for number in range(50):
-        await refused(here, signed(here, ghost.create(f"boo {number}"), ghost), 401)
+        assert await refused(here, letter(here, ghost.create(f"boo {number}"), ghost)) == 401
     assert far.fetches("/users/ghost") == 1
     here.clock.move(timedelta(minutes=11))
     far.people["/users/ghost"] = ghost
-    await accepted(here, signed(here, ghost.create("I am"), ghost))
+    await accepted(here, letter(here, ghost.create("I am"), ghost))
     assert far.fetches("/users/ghost") == 2
 
 
@@ -260,20 +232,22 @@ async def test_s115_forgeries_for_a_known_actor_cause_one_fetch_in_five_minutes(
     here: Receiver, far: ScriptedPeer
 ) -> None:
     ana, stranger = far.person("ana"), far.person("stranger", key=1)
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     here.clock.move(timedelta(minutes=6))
     fetched = far.fetches()
     for number in range(20):
-        await refused(here, signed(here, ana.create(f"forged {number}"), ana, key=stranger.key), 401)
-        await refused(here, signed(here, ana.create(f"forged {number}"), ana, key_id=f"{ana.uri}#k{number}"), 401)
+        assert await refused(here, letter(here, ana.create(f"forged {number}"), ana, key=stranger.key)) == 401
+        assert (
+            await refused(here, letter(here, ana.create(f"forged {number}"), ana, key_id=f"{ana.uri}#k{number}")) == 401
+        )
     assert far.fetches() == fetched + 1
-    await accepted(here, signed(here, ana.create("still me"), ana))
+    await accepted(here, letter(here, ana.create("still me"), ana))
 
 
 async def test_a_forgery_for_an_unknown_actor_does_not_keep_the_true_one_out(here: Receiver, far: ScriptedPeer) -> None:
     ana, stranger = far.person("ana"), far.person("stranger", key=1)
-    await refused(here, signed(here, ana.create("forged"), ana, key=stranger.key), 401)
-    await accepted(here, signed(here, ana.create("true"), ana))
+    assert await refused(here, letter(here, ana.create("forged"), ana, key=stranger.key)) == 401
+    await accepted(here, letter(here, ana.create("true"), ana))
     assert far.fetches(ana.uri.removeprefix(far.url(""))) == 1
 
 
@@ -282,23 +256,23 @@ async def test_s116_a_server_that_cannot_be_reached_is_asked_again(here: Receive
     path = "/users/ana"
     for status in (500, 503, 429):
         far.answers[path] = response(status)
-        answer = await here.send(signed(here, ana.create("wait"), ana))
+        answer = await here.send(letter(here, ana.create("wait"), ana))
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
         here.clock.move(timedelta(minutes=2))
     del far.answers[path]
-    await accepted(here, signed(here, ana.create("wait"), ana))
+    await accepted(here, letter(here, ana.create("wait"), ana))
 
 
 async def test_s117_deletions_by_vanished_actors(here: Receiver, far: ScriptedPeer, canary: ScriptedPeer) -> None:
     ana, unknown = far.person("ana"), canary.person("unknown", key=1)
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     for kind in ("Delete", "Update"):
-        await refused(here, signed(here, unknown.activity(kind, unknown.uri), unknown), 202)
+        assert await refused(here, letter(here, unknown.activity(kind, unknown.uri), unknown)) == 202
     # Her key is known, her server is gone: the deletion is verified with what we have.
     far.answers["/users/ana"] = response(410)
     fetched = far.fetches()
-    await accepted(here, signed(here, ana.activity("Delete", ana.uri), ana))
+    await accepted(here, letter(here, ana.activity("Delete", ana.uri), ana))
     actor = await here.actor(ana.uri)
     assert actor is not None
     assert actor.state == "gone"
@@ -307,38 +281,38 @@ async def test_s117_deletions_by_vanished_actors(here: Receiver, far: ScriptedPe
 
 async def test_s117_a_deletion_that_only_her_server_confirms(here: Receiver, far: ScriptedPeer) -> None:
     ana, new_key = far.person("ana"), rsa_key(1)
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     here.clock.move(timedelta(minutes=6))
     far.answers["/users/ana"] = response(404)
-    await refused(here, signed(here, ana.activity("Delete", ana.uri), ana, key=new_key), 202)
+    assert await refused(here, letter(here, ana.activity("Delete", ana.uri), ana, key=new_key)) == 202
     here.clock.move(timedelta(minutes=11))
     far.answers["/users/ana"] = response(410)
-    await accepted(here, signed(here, ana.activity("Delete", ana.uri), ana, key=new_key))
+    await accepted(here, letter(here, ana.activity("Delete", ana.uri), ana, key=new_key))
     here.clock.move(timedelta(minutes=11))
     # S-319: what was deleted stays so, even if its server serves it again.
     del far.answers["/users/ana"]
-    await refused(here, signed(here, ana.create("back"), ana), 401)
+    assert await refused(here, letter(here, ana.create("back"), ana)) == 401
 
 
 async def test_s119_a_blocked_server_is_refused_before_any_fetch(
     here: Receiver, far: ScriptedPeer, canary: ScriptedPeer
 ) -> None:
     ana, blocked = far.person("ana"), canary.person("blocked", key=1)
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     await here.context.database.write(set_level, canary.authority, "suspend")
     await here.context.peers.refresh(here.context.database, here.clock())
-    await refused(here, signed(here, blocked.create("two"), blocked), 403)
-    await refused(here, signed(here, blocked.activity("Delete", blocked.uri), blocked), 403)
-    await refused(here, signed(here, ana.create("three"), ana, key_id=blocked.key_id), 403)
+    assert await refused(here, letter(here, blocked.create("two"), blocked)) == 403
+    assert await refused(here, letter(here, blocked.activity("Delete", blocked.uri), blocked)) == 403
+    assert await refused(here, letter(here, ana.create("three"), ana, key_id=blocked.key_id)) == 403
     await here.context.database.write(set_level, far.authority, "suspend")
     await here.context.peers.refresh(here.context.database, here.clock())
-    await refused(here, signed(here, ana.create("four"), ana), 403)
+    assert await refused(here, letter(here, ana.create("four"), ana)) == 403
 
 
 async def test_s119_a_server_that_is_blocked_while_its_activity_waits(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
-    assert (await here.send(signed(here, ana.create("two"), ana))).status_code == 202
+    await accepted(here, letter(here, ana.create("one"), ana))
+    assert (await here.send(letter(here, ana.create("two"), ana))).status_code == 202
     await here.context.database.write(set_level, far.authority, "suspend")
     here.clock.move(timedelta(seconds=16))  # by then every process has read the rules again
     assert await here.work() == 1
@@ -347,34 +321,34 @@ async def test_s119_a_server_that_is_blocked_while_its_activity_waits(here: Rece
 
 async def test_s120_garbage_in_the_signature(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
-    request = signed(here, ana.create("two"), ana)
+    await accepted(here, letter(here, ana.create("one"), ana))
+    request = letter(here, ana.create("two"), ana)
     good = dict(request.headers)["Signature"]
     for garbage in (
         "", "x", '"', 'keyId="', good[:-1], good.replace('"', "'"), good + "x" * 65_536, "ü" * 100,
         good.replace("signature=", "signature=!"), good.replace(ana.uri, "acct:ana@far.example"),
         good.replace(ana.uri, "7"),
     ):  # fmt: skip
-        await refused(here, request.changed("Signature", garbage), 400, 401)
+        assert await refused(here, request.changed("Signature", garbage)) in {400, 401}
 
 
 async def test_s121_route_aliases(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
-    unsigned = signed(here, ana.create("two"), ana).without("Signature")
+    await accepted(here, letter(here, ana.create("one"), ana))
+    unsigned = letter(here, ana.create("two"), ana).without("Signature")
     for target in (
         "/inbox/", "//inbox", "/%69nbox", "/inbox?x=1", "/inbox;x", "/./inbox", "/INBOX", "/inbox%00", "/u/inbox",
         "/u/x/inbox/", "/actor/inbox/", "/inbox%2f", "/api/../inbox",
     ):  # fmt: skip
-        await refused(here, unsigned.replaced(target=target), 307, 400, 401, 404, 405)
+        assert await refused(here, unsigned.replaced(target=target)) in {307, 400, 401, 404, 405}
     for method in ("PUT", "PATCH", "DELETE", "GET"):
         other = Signed(method, "/inbox", unsigned.headers, unsigned.body)
-        await refused(here, other, 405)
+        assert await refused(here, other) == 405
 
 
 async def test_s122_a_failed_signature_refreshes_keys_and_nothing_else(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     before = await here.actor(ana.uri)
     here.clock.move(timedelta(minutes=6))
     ana.key = rsa_key(1)
@@ -384,11 +358,11 @@ async def test_s122_a_failed_signature_refreshes_keys_and_nothing_else(here: Rec
         "endpoints": {"sharedInbox": far.url("/elsewhere")},
         "publicKey": ana.document["publicKey"] | {"publicKeyPem": pem_of(ana.key)},
     }
-    await accepted(here, signed(here, ana.create("two"), ana))
+    await accepted(here, letter(here, ana.create("two"), ana))
     assert await here.actor(ana.uri) == before
-    await refused(here, signed(here, ana.create("three"), ana, key=rsa_key(0)), 401)
+    assert await refused(here, letter(here, ana.create("three"), ana, key=rsa_key(0))) == 401
     update = ana.activity("Update", ana.document)
-    await accepted(here, signed(here, update, ana))
+    await accepted(here, letter(here, update, ana))
     after = await here.actor(ana.uri)
     assert after is not None
     assert (after.inbox, after.handle) == (far.url("/elsewhere/inbox"), "renamed")
@@ -399,7 +373,7 @@ async def test_s122_a_failed_signature_refreshes_keys_and_nothing_else(here: Rec
 
 async def test_s201_to_s204_who_speaks_for_whom(here: Receiver, far: ScriptedPeer, evil: ScriptedPeer) -> None:
     ana, mallory, sibling = far.person("ana"), evil.person("mallory", key=1), evil.person("sibling", key=2)
-    await accepted(here, signed(here, mallory.create("her own"), mallory))
+    await accepted(here, letter(here, mallory.create("her own"), mallory))
     theirs = far.url("/users/ana/notes/1")
     forgeries: list[Json] = [
         mallory.create("201") | {"id": far.url("/activities/1")},
@@ -418,14 +392,14 @@ async def test_s201_to_s204_who_speaks_for_whom(here: Receiver, far: ScriptedPee
         mallory.create("208", id=...) | {"id": ""},
     ]
     for forged in forgeries:
-        await refused(here, signed(here, forged, mallory), 400, 401, 403)
+        assert await refused(here, letter(here, forged, mallory)) in {400, 401, 403}
     # S-202: the true object can still be stored afterwards.
-    await accepted(here, signed(here, ana.create("mine", id=theirs), ana))
+    await accepted(here, letter(here, ana.create("mine", id=theirs), ana))
 
 
 async def test_s209_nobody_else_has_ids_on_this_node(here: Receiver, evil: ScriptedPeer) -> None:
     mallory = evil.person("mallory", key=1)
-    await accepted(here, signed(here, mallory.create("one"), mallory))
+    await accepted(here, letter(here, mallory.create("one"), mallory))
     kim = await make_local(here, "kim")
     for local in (kim.uri, kim.uri.upper().replace("/U/KIM-TOKEN", "/u/kim-token"), kim.uri.replace("http:", "HTTP:")):
         for document in (
@@ -433,15 +407,15 @@ async def test_s209_nobody_else_has_ids_on_this_node(here: Receiver, evil: Scrip
             mallory.create("two", id=f"{local}/note", attributedTo=local) | {"actor": local, "id": f"{local}/1"},
             mallory.create("two", id=f"{local}/note"),
         ):
-            await refused(here, signed(here, document, mallory), 400, 401, 403)
-            await refused(here, signed(here, document, mallory, key_id=f"{local}#main-key"), 400, 401, 403)
+            assert await refused(here, letter(here, document, mallory)) in {400, 401, 403}
+            assert await refused(here, letter(here, document, mallory, key_id=f"{local}#main-key")) in {400, 401, 403}
 
 
 async def test_s213_to_s216_contexts(here: Receiver, far: ScriptedPeer, canary: ScriptedPeer) -> None:
     ana = far.person("ana")
     unknown = canary.url("/context")  # S-213: never fetched, as the fixture asserts
-    await accepted(here, signed(here, ana.create("one") | {"@context": [AS, unknown]}, ana))
-    await accepted(here, signed(here, ana.create("two") | {"signature": {"type": "RsaSignature2017"}}, ana))
+    await accepted(here, letter(here, ana.create("one") | {"@context": [AS, unknown]}, ana))
+    await accepted(here, letter(here, ana.create("two") | {"signature": {"type": "RsaSignature2017"}}, ana))
     for bent in (
         {"@context": unknown},
         {"@context": [AS, {"actor": "https://evil.example/ns#actor"}]},
@@ -455,12 +429,12 @@ async def test_s213_to_s216_contexts(here: Receiver, far: ScriptedPeer, canary: 
         {"@included": [ana.create("hidden")]},
         {"@reverse": {"object": {"id": ana.uri}}},
     ):
-        await refused(here, signed(here, ana.create("three") | bent, ana), 400, 401, 403)
+        assert await refused(here, letter(here, ana.create("three") | bent, ana)) in {400, 401, 403}
 
 
 async def test_s215_s602_to_s604_one_reading_only(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     body = json.dumps(ana.create("two"))
     head = body[:-1]
     for text in (
@@ -479,8 +453,8 @@ async def test_s215_s602_to_s604_one_reading_only(here: Receiver, far: ScriptedP
         "null",
         "\ufeff" + body,
     ):
-        await refused(here, signed(here, text.encode(), ana), 400)
-    await refused(here, signed(here, head.encode() + b', "text": "\xff"}', ana), 400)
+        assert await refused(here, letter(here, text.encode(), ana)) == 400
+    assert await refused(here, letter(here, head.encode() + b', "text": "\xff"}', ana)) == 400
 
 
 FIELDS = ("id", "type", "actor", "object", "to")
@@ -504,13 +478,13 @@ SHAPES: tuple[Any, ...] = (
 
 async def test_s222_every_shape_in_every_field(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     known = await here.marks()
     for field, shape in itertools.product(FIELDS, SHAPES):
-        answer = await here.send(signed(here, ana.create("two") | {field: shape}, ana))
+        answer = await here.send(letter(here, ana.create("two") | {field: shape}, ana))
         assert answer.status_code in (202, 400, 401, 403), (field, shape)
     for field, shape in itertools.product(("id", "type", "attributedTo", "to", "content", "tag", "inReplyTo"), SHAPES):
-        answer = await here.send(signed(here, ana.create("three", **{field: shape}), ana))
+        answer = await here.send(letter(here, ana.create("three", **{field: shape}), ana))
         assert answer.status_code in (202, 400, 401, 403), (field, shape)
     await here.work()
     assert known.items() <= (await here.marks()).items()
@@ -522,18 +496,18 @@ async def test_s222_every_shape_in_every_field(here: Receiver, far: ScriptedPeer
 async def test_s318_of_two_bodies_with_one_id_the_first_stays(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
     first = ana.create("first")
-    await accepted(here, signed(here, first, ana))
-    await refused(here, signed(here, first | {"object": ana.note("second")}, ana), 202, 409)
+    await accepted(here, letter(here, first, ana))
+    assert await refused(here, letter(here, first | {"object": ana.note("second")}, ana)) in {202, 409}
     assert (await here.marks())[first["id"]] == "Create first"
 
 
 async def test_s311_the_sender_of_a_waiting_activity_must_still_be_active(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
-    await accepted(here, signed(here, ana.create("one"), ana))
+    await accepted(here, letter(here, ana.create("one"), ana))
     gone = ana.activity("Delete", ana.uri)
     late = ana.create("late")
     for document in (gone, late):
-        assert (await here.send(signed(here, document, ana))).status_code == 202
+        assert (await here.send(letter(here, document, ana))).status_code == 202
     await here.work()
     assert gone["id"] in await here.marks()
     assert late["id"] not in await here.marks()
@@ -547,7 +521,7 @@ async def test_activity_answer_is_what_the_peer_serves(far: ScriptedPeer) -> Non
 async def test_nothing_is_left_of_the_body_once_processed(here: Receiver, far: ScriptedPeer, count: int) -> None:
     ana = far.person("ana")
     for number in range(count):
-        await accepted(here, signed(here, ana.create(f"words {number}"), ana))
+        await accepted(here, letter(here, ana.create(f"words {number}"), ana))
     bodies = await here.bodies()
     assert bodies == [None] * count
 
@@ -559,22 +533,22 @@ async def test_s311_a_flood_is_held_back_and_nobody_else_is(
     """Per actor and per server, with 429 and Retry-After; what is held back leaves no row, and may come later."""
     ana, bea, eve = far.person("ana"), far.person("bea"), evil.person("eve")
     for person in (ana, bea, eve):
-        await accepted(here, signed(here, person.create("first"), person))
+        await accepted(here, letter(here, person.create("first"), person))
     rate, key = (OF_ACTOR, ana.uri) if whose == "actor" else (OF_HOST, far.authority)
     now = 1_000.0
     budgets = Buckets(lambda: now)
     object.__setattr__(here.context, "budgets", budgets)
     for _ in range(rate.requests):
         budgets.take(whose, key.encode(), rate)
-    late = signed(here, ana.create("late"), ana)
-    await refused(here, late, 429)
+    late = letter(here, ana.create("late"), ana)
+    assert await refused(here, late) == 429
     answer = await here.send(late)
     assert int(answer.headers["Retry-After"]) >= 1
     if whose == "host":
-        await refused(here, signed(here, bea.create("second"), bea), 429)
+        assert await refused(here, letter(here, bea.create("second"), bea)) == 429
     else:
-        await accepted(here, signed(here, bea.create("second"), bea))
-    await accepted(here, signed(here, eve.create("second"), eve))
+        await accepted(here, letter(here, bea.create("second"), bea))
+    await accepted(here, letter(here, eve.create("second"), eve))
     now += rate.seconds
     await accepted(here, late)
 

@@ -40,8 +40,8 @@ async def test_s110_who_lists_another_s_key_is_not_heard_under_it(here: Receiver
     known = await here.context.database.read(stored_key, ana.key_id)
     assert known is not None
     assert known.actor_uri == ana.uri
-    await refused(here, letter(here, ben.create("as ben"), ben, key_id=ana.key_id), 401, 403)
-    await refused(here, letter(here, ana.create("as ana"), ben, key_id=ana.key_id), 401, 403)
+    assert await refused(here, letter(here, ben.create("as ben"), ben, key_id=ana.key_id)) in {401, 403}
+    assert await refused(here, letter(here, ana.create("as ana"), ben, key_id=ana.key_id)) in {401, 403}
     here.context.keys.forget(known.actor_id)
     await accepted(here, letter(here, ana.create("two"), ana))
 
@@ -120,4 +120,4 @@ async def test_a_key_that_cannot_be_used_is_none(here: Receiver, far: ScriptedPe
     except FederationError:
         assert await here.actor(ana.uri) is None
     assert await here.context.keys.find(ana.key_id) is None
-    await refused(here, letter(here, ana.create("one"), ana), 401)
+    assert await refused(here, letter(here, ana.create("one"), ana)) == 401

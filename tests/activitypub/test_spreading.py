@@ -248,29 +248,31 @@ def test_an_audience_of_another_version_waits_and_holds_up_no_other_thread(node:
     assert len(node.waiting()) == 6, "whoever knows it goes on"
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 30), st.integers(1, 12), st.lists(st.sampled_from(["Announce", "Update", "Delete"]), max_size=5))
-def check_any_history(node: Node, readers: int, most: int, kinds: list[str]) -> None:
-    """Whatever is said and however it is cut, each reader has one edit at most, and nothing behind a Delete."""
-    node.forget()
-    inboxes = set(node.readers(readers))
-    for kind in kinds:
-        node.say(kind, of=POST if kind == "Delete" else CLUB)
-        node.spread(most)
-    while node.spread(most):
-        pass
-    waiting = node.waiting()
-    edits = [each for each in waiting if each[0] == "Update"]
-    assert len(set(edits)) == len(edits)
-    if kinds and kinds[-1] == "Delete":
-        assert {kind for kind, _ in waiting} <= {"Delete"}
-        assert {inbox for _, inbox in waiting} <= inboxes
-    if "Delete" not in kinds and kinds:
-        assert {inbox for _, inbox in waiting} == inboxes
-
-
 def test_any_history(node: Node) -> None:
-    check_any_history(node)
+    """Whatever is said and however it is cut, each reader has one edit at most, and nothing behind a Delete."""
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        st.integers(0, 30), st.integers(1, 12), st.lists(st.sampled_from(["Announce", "Update", "Delete"]), max_size=5)
+    )
+    def hold(readers: int, most: int, kinds: list[str]) -> None:
+        node.forget()
+        inboxes = set(node.readers(readers))
+        for kind in kinds:
+            node.say(kind, of=POST if kind == "Delete" else CLUB)
+            node.spread(most)
+        while node.spread(most):
+            pass
+        waiting = node.waiting()
+        edits = [each for each in waiting if each[0] == "Update"]
+        assert len(set(edits)) == len(edits)
+        if kinds and kinds[-1] == "Delete":
+            assert {kind for kind, _ in waiting} <= {"Delete"}
+            assert {inbox for _, inbox in waiting} <= inboxes
+        if "Delete" not in kinds and kinds:
+            assert {inbox for _, inbox in waiting} == inboxes
+
+    hold()
 
 
 def test_a_delete_waits_for_the_step_that_is_noting_who_holds_a_copy(node: Node) -> None:

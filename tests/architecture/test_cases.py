@@ -1,4 +1,4 @@
-"""The catalogue of cases names tests that exist, and leaves out no case of its two chapters.
+"""Every test asserts something; the catalogue of cases names such tests, and leaves out no case of its two chapters.
 
 The names are looked up in the files, so that a test which is renamed or dropped takes its cases with it.
 """
@@ -8,17 +8,58 @@ import re
 
 import pytest
 
-from tests.architecture.tree import ROOT
+from tests.architecture.tree import ROOT, Function
 from tests.catalogue import CASES, NOT_YET, SEVERITY, tally
 
 CASE = re.compile(r"[SR]-[0-9]{3,4}")
 
 
+def written_in(text: str) -> list[Function]:
+    """The test functions of a file."""
+    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, Function))
+    return [function for function in functions if function.name.startswith("test_")]
+
+
 def names_in(path: str) -> set[str]:
     """The names of the test functions of a file."""
-    tree = ast.parse((ROOT / "tests" / path).read_text("utf-8"))
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    return {function.name for function in functions if function.name.startswith("test_")}
+    return {function.name for function in written_in((ROOT / "tests" / path).read_text("utf-8"))}
+
+
+def asserts_something(test: Function) -> bool:
+    """Tell whether a test says in its own words what must be so; what it calls may assert more."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant):
+            return True
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"pytest.raises", "pytest.warns"}:
+            return True
+    return False
+
+
+def test_every_test_asserts_something_in_its_own_body() -> None:
+    """Whoever reads it sees what it holds: a helper returns what it found, and the test asserts on that."""
+    silent = [
+        f"{path.relative_to(ROOT)}:{test.lineno} {test.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for test in written_in(path.read_text("utf-8"))
+        if not asserts_something(test)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("assert answer() == 401", True),
+        ("with pytest.raises(KeyError): answer()", True),
+        ("def hold(): assert answer()\n    hold()", True),
+        ("answer()", False),
+        ("check_all()", False),
+        ("assert True", False),
+    ],
+)
+def test_the_rule_on_assertions_tells_one_from_none(body: str, says: bool) -> None:
+    [test] = written_in(f"async def test_it():\n    {body}\n\n\ndef other():\n    assert True\n")
+    assert asserts_something(test) is says
 
 
 @pytest.mark.parametrize("path", sorted({path for shown in CASES.values() for path in shown}))

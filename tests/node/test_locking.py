@@ -43,6 +43,7 @@ def test_one_serves_while_another_runs_the_background_loops(tmp_path: Path) -> N
         node.command("account", "add", "kim")
         node.kill()
         node.start()
+        assert node.rows()["accounts"] == 2, "the owner and kim"
 
 
 def lock(shell: Shell, name: str) -> Path:

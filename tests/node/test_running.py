@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from node.cli import kinfold
 from node.settings import load_settings
-from tests.node.shell import DOMAIN, DONE, WRONG_USAGE, Shell, answer_of
+from tests.node.shell import DOMAIN, DONE, REFUSED, WRONG_USAGE, Shell, answer_of
 
 NO_TEXT: Final = ("\udcff", "\ud800", "\x00", "\x1b[31m", "\x7f", "\x85")
 """What no argument may hold: bytes that are not UTF-8 come as lone surrogates, and the rest steers terminals."""
@@ -88,7 +88,7 @@ def test_whatever_is_typed_is_answered_in_one_line(shell: Shell, data: st.DataOb
     pieces = st.lists(st.one_of(st.sampled_from(STRANGE + NO_TEXT), st.text(max_size=4)), min_size=1, max_size=3)
     words = data.draw(st.sampled_from(list(calls("".join(data.draw(pieces))))))
     if words[0] not in {"serve", "jobs"}:  # which go on for ever where nothing is wrong with them
-        answer_of(shell.run(*words))
+        assert answer_of(shell.run(*words)) in {DONE, REFUSED, WRONG_USAGE}
 
 
 @pytest.mark.parametrize("strange", STRANGE, ids=lambda text: ascii(text[:3]))
