@@ -7,6 +7,7 @@ transaction is lost with it (a full disk, a deadlock, a dead connection) the dee
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -45,7 +46,7 @@ class _RolledBack(Exception):
         self.again, self.lost = again, lost
 
 
-class _Thread(threading.Thread):
+class _Thread(threading.Thread, ABC):
     """A thread with a connection and a queue of jobs that it may share with others of its kind."""
 
     def __init__(self, name: str, database: "ThreadedDatabase", engine: Engine, jobs: "JobQueue", most: int) -> None:
@@ -60,9 +61,9 @@ class _Thread(threading.Thread):
             answer_all(batch)
         self.disconnect()
 
+    @abstractmethod
     def work(self, batch: Sequence[Job]) -> None:
         """Give each job its value or its error."""
-        raise NotImplementedError
 
     def connection(self) -> Connection:
         """Return the thread's connection, opened when there is none. Raises DBAPIError."""
