@@ -145,11 +145,13 @@ class _Waiting:
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         handed_in = asyncio.ensure_future(self._write(*args, **kwargs))
-        await asyncio.sleep(0)  # by now it stands in the queue
+        asyncio.get_running_loop().call_soon(self._count)  # in its turn: by then it stands in the queue
+        return await handed_in
+
+    def _count(self) -> None:
         self._left -= 1
         if self._left == 0:
             self._signal.set()
-        return await handed_in
 
 
 class _Writing:

@@ -346,10 +346,21 @@ class Gate:
         await writer.drain()
 
 
+def telling(arrived: asyncio.Event) -> Script:
+    """A script that takes what comes, and tells that something came."""
+
+    async def script(_: Seen, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        writer.write(response(202))
+        await writer.drain()
+
+    return script
+
+
 @pytest.mark.parametrize(("proven", "at_once"), [(True, 8), (False, 2)])
 async def test_a_host_has_a_few_at_once(node: Node, *, proven: bool, at_once: int) -> None:
-    gate = Gate(at_once)
-    async with LoopbackServer(gate) as peer, LoopbackServer(answers(response(202)), "127.0.0.3") as other:
+    gate, arrived = Gate(at_once), asyncio.Event()
+    async with LoopbackServer(gate) as peer, LoopbackServer(telling(arrived), "127.0.0.3") as other:
         if proven:
             await node.write(_prove, [peer.authority])
         for number in range(20):
@@ -358,7 +369,7 @@ async def test_a_host_has_a_few_at_once(node: Node, *, proven: bool, at_once: in
         await asyncio.wait_for(gate.full.wait(), 10)
         # One that came too early would be inside by the time that a newcomer to another host is through.
         await node.queue([other.url("/inbox")])
-        await _until(lambda: numbers(other) == [1])
+        await asyncio.wait_for(arrived.wait(), 10)
         assert gate.most == at_once
         gate.open.set()
         await sending
@@ -366,23 +377,11 @@ async def test_a_host_has_a_few_at_once(node: Node, *, proven: bool, at_once: in
     assert gate.most <= 8
 
 
-async def _until(reached: Callable[[], bool]) -> None:
-    """Let the loop turn until something is so; the test's time-out ends it if it never is."""
-    while not reached():  # noqa: ASYNC110 - what is waited for sets no event
-        await asyncio.sleep(0)
-
-
 async def test_r_206_slow_hosts_do_not_delay_a_fast_one(node: Node) -> None:
     gates = [Gate(1) for _ in range(40)]
     arrived = asyncio.Event()
-
-    async def fast_script(_: Seen, writer: asyncio.StreamWriter) -> None:
-        writer.write(response(202))
-        await writer.drain()
-        arrived.set()
-
     slow = [LoopbackServer(gate, f"127.0.1.{n + 1}") for n, gate in enumerate(gates)]
-    async with LoopbackServer(fast_script) as fast, AsyncExitStack() as stack:
+    async with LoopbackServer(telling(arrived)) as fast, AsyncExitStack() as stack:
         for server in slow:
             await stack.enter_async_context(server)
         for number, server in enumerate(slow):

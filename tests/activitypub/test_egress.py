@@ -27,6 +27,7 @@ NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 KEY = generate_rsa_key()
 SIGNER = SigningIdentity("https://kin.example/actor#main-key", KEY)
 SHORT = timedelta(milliseconds=300)
+DRIP_SECONDS = 0.01
 
 
 def run(journey: Coroutine[Any, Any, T]) -> T:
@@ -313,12 +314,17 @@ async def silent(_: Seen, writer: asyncio.StreamWriter) -> None:
 
 
 def dripping(head: bytes) -> Any:
+    """A peer that is never silent and never through: its own slowness is what is tested."""
+
     async def script(_: Seen, writer: asyncio.StreamWriter) -> None:
+        def drip() -> None:
+            if not writer.is_closing():
+                writer.write(b"x")
+                asyncio.get_running_loop().call_later(DRIP_SECONDS, drip)
+
         writer.write(head)
-        while True:
-            writer.write(b"x")
-            await writer.drain()
-            await asyncio.sleep(0.01)  # the peer's own slowness, which is what is tested
+        drip()
+        await writer.wait_closed()
 
     return script
 

@@ -1,13 +1,12 @@
 """Which servers this node talks with: the rule for a host is the rule for all below it, in every spelling (S-308)."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, create_engine, event, insert, select, text
+from sqlalchemy import Engine, event, insert, select
 
 from activitypub.errors import Blocked, MalformedActivity
 from activitypub.models import Peer, PeerRule
@@ -27,6 +26,7 @@ from activitypub.peers import (
 from node.database import ThreadedDatabase
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.clock import START, MovableClock
+from tests.meanwhile import beside
 
 PEERS, RULES = table_of(Peer), table_of(PeerRule)
 LABEL = st.text("abcxyz019", min_size=1, max_size=6)
@@ -178,16 +178,12 @@ def test_s308_what_statements_find_is_what_the_policy_says(
 def test_s308_a_server_that_is_met_while_a_rule_is_made_falls_under_it(database: ThreadedDatabase) -> None:
     """On PostgreSQL neither transaction would see the other: the rule waits for whoever is meeting somebody."""
     meets = {"host": "sub.bad.example", "delivery_class": "microblog", "first_seen_on": START, "failures": 0}
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'peers'::regclass")
-    engine = create_engine(database.url)
-    with ThreadPoolExecutor(1) as pool, engine.connect() as meeting, engine.connect() as looking:
-        meeting.execute(insert(PEERS).values(meets))
-        making = pool.submit(database.write_now, set_level, "bad.example", "suspend")
-        while not looking.execute(waiting).scalar() and not making.done():
-            looking.rollback()
-        meeting.commit()
-        assert making.result() == "bad.example"
-    engine.dispose()
+    made = beside(
+        database,
+        lambda uow: uow.connection.execute(insert(PEERS).values(meets)),
+        lambda: database.write_now(set_level, "bad.example", "suspend"),
+    )
+    assert made.result() == "bad.example"
     assert database.read_now(seen) == {"sub.bad.example": "suspend"}
 
 

@@ -20,11 +20,12 @@ class Question:
     """Counts how often it is asked; answers, or fails."""
 
     def __init__(self, error: BaseException | None = None) -> None:
-        self.asked, self.error, self.go_on = 0, error, asyncio.Event()
+        self.asked, self.error, self.begun, self.go_on = 0, error, asyncio.Event(), asyncio.Event()
         self.go_on.set()
 
     async def __call__(self) -> str:
         self.asked += 1
+        self.begun.set()
         await self.go_on.wait()
         if self.error is not None:
             raise self.error
@@ -68,7 +69,7 @@ async def test_all_who_ask_meanwhile_get_the_one_answer_even_when_the_first_give
     held, ask = Restraint(), Question()
     ask.go_on.clear()
     callers = [asyncio.create_task(held.once("x", START, ask, keep=False)) for _ in range(10)]
-    await asyncio.sleep(0)
+    await ask.begun.wait()
     callers[0].cancel()
     ask.go_on.set()
     answers = await asyncio.gather(*callers, return_exceptions=True)

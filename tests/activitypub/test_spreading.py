@@ -1,9 +1,7 @@
 """To a large audience: an author waits for one row, everybody gets the activity once, and no order is lost."""
 
 import asyncio
-import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, literal, select, text
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, literal, select
 
 from activitypub.models import Delivery, LedgerEntry, OutboxItem
 from activitypub.outbox import claim_deliveries
@@ -20,6 +18,7 @@ from node.database import ThreadedDatabase
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.activitypub.spreads import spread_some
 from tests.clock import MovableClock
+from tests.meanwhile import beside
 
 DELIVERIES, ITEMS, LEDGER = table_of(Delivery), table_of(OutboxItem), table_of(LedgerEntry)
 OF = bindparam("audience_of", type_=BigInteger())
@@ -279,30 +278,12 @@ def test_a_delete_waits_for_the_step_that_is_noting_who_holds_a_copy(node: Node)
     """On PostgreSQL both run at once: whoever is being noted just now is told of the end too, whoever deletes it."""
     inboxes = sorted(node.readers(10))
     node.say("Announce", actor_id=ACTOR + 1)
-    noted, goes_on = threading.Event(), threading.Event()
-
-    def step(uow: UnitOfWork) -> None:
-        assert spread_some(uow, AUDIENCES, 4)
-        noted.set()
-        assert goes_on.wait(60)
-
-    with ThreadPoolExecutor(2) as pool:
-        stepping = pool.submit(node.database.write_now, step)
-        assert noted.wait(60)
-        ending = pool.submit(node.say, "Delete", of=POST, expires_at=None)
-        while not (ending.done() or node.database.read_now(is_writer_waiting)):
-            continue
-        goes_on.set()
-        stepping.result(60)
-        ending.result(60)
+    beside(
+        node.database,
+        lambda uow: spread_some(uow, AUDIENCES, 4),
+        lambda: node.say("Delete", of=POST, expires_at=None),
+    ).result()
     while node.spread(4):
         pass
     assert [inbox for kind, inbox in node.waiting() if kind == "Delete"] == inboxes[:4]
     assert node.holders() == inboxes[:4]
-
-
-def is_writer_waiting(uow: UnitOfWork) -> bool:
-    """Tell whether a writer waits for another one; on SQLite each does, and there is nothing to ask."""
-    if uow.dialect == "sqlite":
-        return True
-    return bool(uow.connection.execute(text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")).scalar())

@@ -1,4 +1,4 @@
-"""Every test asserts something; the catalogue of cases names such tests, and leaves out no case of its two chapters.
+"""Every test asserts something and none sleeps; the catalogue of cases names such tests, and leaves out no case of its two chapters.
 
 The names are looked up in the files, so that a test which is renamed or dropped takes its cases with it.
 """
@@ -44,6 +44,18 @@ def test_every_test_asserts_something_in_its_own_body() -> None:
         if not asserts_something(test)
     ]
     assert silent == []
+
+
+def test_no_test_sleeps() -> None:
+    """It waits for what must come: `until` for another process, an event for its own."""
+    sleeping = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if not path.is_relative_to(ROOT / "tests" / "bench")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "sleep"
+    ]
+    assert sleeping == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from groups.places import standing_of
 from privacy.unit_of_work import UnitOfWork
 from tests.groups.house import DELIVERIES, ITEMS, LEDGER, POSTS, PUBLIC, House
 from tests.groups.test_federation import passed_over, receive, state
-from tests.groups.test_partings import beside
+from tests.meanwhile import beside
 
 CREATE: Mapping[str, Any] = {"to": [PUBLIC], "cc": []}
 
@@ -109,7 +109,7 @@ def test_no_answer_slips_into_a_conversation_that_is_being_closed(house: House, 
 
     stored = house.row(post.id)
     deeds = (answering, locking) if first == "answer" else (locking, answering)
-    other = beside(house, deeds[0], lambda: house.do(deeds[1]))
+    other = beside(house.database, deeds[0], lambda: house.do(deeds[1]))
     assert isinstance(other.exception(), GroupsError) is (first == "lock")
     assert [row.locked for row in house.rows(POSTS)] == ([True, True] if first == "answer" else [True])
     house.join(grief, house.person("lena"), role="facilitator")

@@ -1,17 +1,11 @@
-"""What a persona does while it is being ended: it goes with the rest, or does not happen, whichever comes first.
+"""What a persona does while it is being ended: it goes with the rest, or does not happen, whichever comes first."""
 
-On PostgreSQL two transactions stand beside each other: the first has done its work and is held open until the second
-waits for it, or is through. On SQLite the second comes after the first by itself.
-"""
-
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, event
 
 from activitypub import actors
 from activitypub.ports import Arrival
@@ -25,38 +19,10 @@ from privacy.unit_of_work import UnitOfWork, table_of
 from tests.factories import make_persona
 from tests.groups.house import MEMBERSHIPS, POSTS, House
 from tests.groups.test_farewell import traces
+from tests.meanwhile import beside
 
 NEWS = table_of(Notification)
 Deed = Callable[[UnitOfWork], Any]
-
-
-def waits_for_a_lock(uow: UnitOfWork) -> bool:
-    """Tell whether anybody on this PostgreSQL database waits for another's lock."""
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    return uow.connection.execute(text(waiting)).first() is not None
-
-
-def beside(house: House, first: Deed, second: Callable[[], Any]) -> Future[Any]:
-    """Do a deed, and something else before that is committed; return what became of the other."""
-    done, go_on = threading.Event(), threading.Event()
-
-    def held(uow: UnitOfWork) -> None:
-        first(uow)
-        done.set()
-        assert go_on.wait(20)
-
-    with ThreadPoolExecutor(2) as threads:
-        one = threads.submit(house.do, held)
-        while not done.wait(0.1):
-            assert not one.done(), one.exception()
-        other = threads.submit(second)
-        # Ends by itself: whoever waits is seen, or gets through, or gives up.
-        while not house.database.is_sqlite and not other.done() and not house.ask(waits_for_a_lock):
-            continue
-        go_on.set()
-        one.result()
-        other.exception()
-    return other
 
 
 class Scene:
@@ -123,7 +89,7 @@ def left_of(scene: Scene) -> list[str]:
 @pytest.mark.parametrize("act", ACTS)
 def test_what_was_begun_before_the_end_goes_with_the_rest(house: House, act: str) -> None:
     scene = Scene(house)
-    ended = beside(house, scene.acts()[act], lambda: end(house, scene.ana))
+    ended = beside(house.database, scene.acts()[act], lambda: end(house, scene.ana))
     assert ended.exception() is None
     assert left_of(scene) == []
     assert house.count(POSTS, POSTS.c.author_id == scene.ben, POSTS.c.state == "live") >= 1
@@ -134,7 +100,7 @@ def test_what_comes_while_the_end_begins_does_not_happen(house: House, act: str)
     scene = Scene(house)
     deed = scene.acts()[act]
     tried = beside(
-        house, lambda uow: farewell.end_some(uow, house.uris, scene.ana, 2), lambda: house.do(deed)
+        house.database, lambda uow: farewell.end_some(uow, house.uris, scene.ana, 2), lambda: house.do(deed)
     ).exception()
     if act in BY_OTHERS:
         assert tried is None
@@ -150,7 +116,9 @@ def test_nobody_waits_for_the_end_of_somebody_else(house: House, act: str) -> No
     """The honest control: with another's end under way beside it, all of this happens at once."""
     scene = Scene(house)
     cas = house.person("cas", scene.group)
-    done = beside(house, lambda uow: farewell.end_some(uow, house.uris, cas, 2), lambda: house.do(scene.acts()[act]))
+    done = beside(
+        house.database, lambda uow: farewell.end_some(uow, house.uris, cas, 2), lambda: house.do(scene.acts()[act])
+    )
     assert done.exception() is None
 
 

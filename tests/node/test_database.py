@@ -68,8 +68,7 @@ async def batch(database: ThreadedDatabase, *deeds: tuple[object, ...]) -> list[
     gate = Gate(database)
     held = await gate.hold(database)
     waiting = [asyncio.create_task(database.write(deed, *arguments)) for deed, *arguments in deeds]  # type: ignore[arg-type]  # deeds of many shapes
-    await asyncio.sleep(0)
-    gate.opened.set()
+    asyncio.get_running_loop().call_soon(gate.opened.set)  # in its turn: behind each of them
     await asyncio.gather(*held)
     return await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -188,8 +187,7 @@ def test_without_a_loop_the_caller_waits(database: ThreadedDatabase) -> None:
 
 async def test_closing_does_what_still_waits_and_then_refuses(database: ThreadedDatabase) -> None:
     waiting = [asyncio.create_task(database.write(put, str(i))) for i in range(50)]
-    await asyncio.sleep(0)
-    await asyncio.to_thread(database.close)
+    await asyncio.create_task(asyncio.to_thread(database.close))  # in its turn: behind each of them
     assert await asyncio.gather(*waiting) == [str(i) for i in range(50)]
     with pytest.raises(DatabaseUnavailable):
         await database.write(put, "late")
