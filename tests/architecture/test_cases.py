@@ -1,28 +1,28 @@
-"""Every test asserts something and none sleeps; the catalogue of cases names such tests, and leaves out no case of its two chapters.
+"""Every test asserts something, and none sleeps; the catalogue of cases names tests that exist, and leaves out none.
 
 The names are looked up in the files, so that a test which is renamed or dropped takes its cases with it.
 """
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import ROOT, Function
+from tests.architecture.tree import Function, Module, modules_of_tests
 from tests.catalogue import CASES, NOT_YET, SEVERITY, tally
 
 CASE = re.compile(r"[SR]-[0-9]{3,4}")
 
 
-def written_in(text: str) -> list[Function]:
-    """The test functions of a file."""
-    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, Function))
+def those_that_test(functions: list[Function]) -> list[Function]:
+    """Those that are tests."""
     return [function for function in functions if function.name.startswith("test_")]
 
 
 def names_in(path: str) -> set[str]:
     """The names of the test functions of a file."""
-    return {function.name for function in written_in((ROOT / "tests" / path).read_text("utf-8"))}
+    return {test.name for test in those_that_test(Module(Path("tests") / path).functions)}
 
 
 def asserts_something(test: Function) -> bool:
@@ -38,9 +38,9 @@ def asserts_something(test: Function) -> bool:
 def test_every_test_asserts_something_in_its_own_body() -> None:
     """Whoever reads it sees what it holds: a helper returns what it found, and the test asserts on that."""
     silent = [
-        f"{path.relative_to(ROOT)}:{test.lineno} {test.name}"
-        for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        for test in written_in(path.read_text("utf-8"))
+        f"{module.path}:{test.lineno} {test.name}"
+        for module in modules_of_tests()
+        for test in those_that_test(module.functions)
         if not asserts_something(test)
     ]
     assert silent == []
@@ -49,11 +49,11 @@ def test_every_test_asserts_something_in_its_own_body() -> None:
 def test_no_test_sleeps() -> None:
     """It waits for what must come: `until` for another process, an event for its own."""
     sleeping = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in sorted((ROOT / "tests").rglob("*.py"))
-        if not path.is_relative_to(ROOT / "tests" / "bench")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "sleep"
+        f"{module.path}:{call.lineno}"
+        for module in modules_of_tests()
+        if "bench" not in module.path.parts
+        for call, name in module.calls()
+        if name.split(".")[-1] == "sleep"
     ]
     assert sleeping == []
 
@@ -70,7 +70,8 @@ def test_no_test_sleeps() -> None:
     ],
 )
 def test_the_rule_on_assertions_tells_one_from_none(body: str, says: bool) -> None:
-    [test] = written_in(f"async def test_it():\n    {body}\n\n\ndef other():\n    assert True\n")
+    [test] = ast.parse(f"async def test_it():\n    {body}\n").body
+    assert isinstance(test, Function)
     assert asserts_something(test) is says
 
 

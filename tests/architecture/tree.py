@@ -1,4 +1,4 @@
-"""The product's source as the architecture tests see it: files, syntax trees, and names with their imports resolved."""
+"""The source as the architecture tests see it: files, syntax trees, and names with their imports resolved."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Module:
-    """One product module: its dotted name, its path from the root, and its text."""
+    """One module: its dotted name, its path from the root, and its text."""
 
     path: Path
 
@@ -76,6 +76,13 @@ def product_modules() -> tuple[Module, ...]:
     """Every module of the five floors."""
     paths = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
     return tuple(Module(path.relative_to(ROOT)) for path in paths)
+
+
+@lru_cache
+def modules_of_tests() -> tuple[Module, ...]:
+    """Every module below tests/, but for what the interop tests install there."""
+    paths = sorted((ROOT / "tests").rglob("*.py"))
+    return tuple(Module(path.relative_to(ROOT)) for path in paths if not {".cache", "node_modules"} & {*path.parts})
 
 
 def modules_under(*names: str) -> list[Module]:
