@@ -393,7 +393,7 @@ async def test_a_server_that_is_gone_is_not_asked_for_by_each_of_those_who_wait(
         address = f"postgresql://nobody@127.0.0.1:{server.sockets[0].getsockname()[1]}/none"
         opened = ThreadedDatabase(database_url(address), vault, clock)
         asked = [opened.write(put, f"{number}") for number in range(160)]
-        asked += [opened.read(names) for _ in range(160)]  # type: ignore[misc]  # their answers are of two kinds
+        asked += [opened.read(names) for _ in range(160)]
         told = await asyncio.gather(*asked, return_exceptions=True)
         assert {type(error) for error in told} == {DatabaseUnavailable}
         assert len(knocks) < 100, len(knocks)
