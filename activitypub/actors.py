@@ -232,17 +232,6 @@ def _insert_local(
 # ── what actors say of themselves ────────────────────────────────────────────────────────────────────────────────────
 
 
-def profiles(uow: UnitOfWork, actor_ids: Iterable[int]) -> dict[int, Profile]:
-    """Return the profiles that can still be opened, by actor: one query, one opening."""
-    wanted = sorted(set(actor_ids))
-    if not wanted:
-        return {}
-    columns = [ACTORS.c[name] for name in ("id", "revision", "bucket", "slot", "body")]
-    rows = uow.connection.execute(select(*columns).where(ACTORS.c.id.in_(wanted))).fetchall()
-    opened = uow.vault.open_many([_box(row) for row in rows])
-    return {row.id: Profile(**orjson.loads(text)) for row, text in zip(rows, opened, strict=True) if text is not None}
-
-
 def update_profile(uow: UnitOfWork, actor_id: int, profile: Profile) -> None:
     """Seal a new profile under the secrets of the old one; an actor that has none any more keeps none."""
     row = uow.connection.execute(select(ACTORS).where(ACTORS.c.id == actor_id)).first()

@@ -26,7 +26,6 @@ from privacy.records import UNORDERED, Holds, OnErasure, Record, new_id
 from privacy.unit_of_work import UnitOfWork, table_of
 
 ROLES = ("member", "facilitator", "moderator", "admin", "owner")
-STATES = ("active", "frozen", "erased")
 LINK_LIFE = timedelta(hours=1)
 LINK_PREFIX = "kinfold_link_"
 """Before every token, so that a leaked one is known for what it is."""

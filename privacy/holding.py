@@ -12,7 +12,7 @@ from privacy.models import Persona
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PERSONAS = table_of(Persona)
-ACTIVE, FROZEN, RETIRED = "active", "frozen", "retired"
+ACTIVE, RETIRED = "active", "retired"
 
 
 def hold(uow: UnitOfWork, actor_ids: Collection[int]) -> dict[int, str]:

@@ -259,12 +259,6 @@ class Keyring:
         with self._reading() as connection:
             return connection.execute("SELECT 1 FROM tomb WHERE id_hash = ?", (id_hash,)).fetchone() is not None
 
-    def count_slots(self) -> int:
-        """Return how many object secrets there are."""
-        with self._reading() as connection:
-            found: int = connection.execute("SELECT count(*) FROM object").fetchone()[0]
-            return found
-
     def _check_root_key(self) -> None:
         for table, column in (("misc", "name"), ("subject", "id"), ("object", "slot"), ("bucket", "id")):
             row = self._connection.execute(f"SELECT {column}, k FROM {table} LIMIT 1").fetchone()  # noqa: S608 - the names are ours

@@ -26,7 +26,6 @@ class Bearer:
 
     token_id: int
     application_id: int
-    application_name: str
     actor_id: int | None
     """Null for an app that acts for nobody."""
     acting_id: int | None
@@ -83,13 +82,10 @@ def find_bearer(uow: UnitOfWork, token: str) -> Bearer | None:
     A persona that is frozen or gone has no say, and somebody who no longer looks after a group does not act as it
     (S-820): both are asked each time, because nothing else ends with them at once.
     """
-    joined = TOKENS.join(APPLICATIONS, APPLICATIONS.c.id == TOKENS.c.application_id)
-    row = uow.connection.execute(
-        select(TOKENS, APPLICATIONS.c.name).select_from(joined).where(TOKENS.c.token_hash == hash_of(token))
-    ).first()
+    row = uow.connection.execute(select(TOKENS).where(TOKENS.c.token_hash == hash_of(token))).first()
     if row is None or not may_speak(uow, row.actor_id, row.acting_id):
         return None
-    return Bearer(row.id, row.application_id, row.name, row.actor_id, row.acting_id, tuple(row.scopes.split()))
+    return Bearer(row.id, row.application_id, row.actor_id, row.acting_id, tuple(row.scopes.split()))
 
 
 def may_speak(uow: UnitOfWork, actor_id: int | None, acting_id: int | None) -> bool:

@@ -104,11 +104,6 @@ class Note(Object):
         return tuple(tag for tag in self.tags if tag.type == "Mention" and tag.href)
 
     @property
-    def hashtags(self) -> tuple[str, ...]:
-        """The names of hashtags, without the sign (GoToSocial sends them so, others with it)."""
-        return tuple(tag.name.removeprefix("#") for tag in self.tags if tag.type == "Hashtag" and tag.name)
-
-    @property
     def is_vote(self) -> bool:
         """Tell whether this is the answer to a poll: a name, a parent and no content."""
         return self.type == "Note" and self.name is not None and self.in_reply_to is not None and self.content is None

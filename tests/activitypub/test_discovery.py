@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from activitypub.actors import mark_gone, profiles
+from activitypub.actors import mark_gone
 from activitypub.discovery import fetch_facts, look_up, resolve_actor, resolve_handle
 from activitypub.errors import Blocked, FederationError, ForeignOrigin, Gone, MalformedActivity, Refused, Unreachable
 from activitypub.peers import set_level
 from activitypub.ports import ActorView
 from activitypub.webfinger import Handle
-from privacy.unit_of_work import UnitOfWork
+from groups import people
 from tests.activitypub.letters import accepted, letter, refused
 from tests.loopback import response
 from tests.peers import Json, Person, ScriptedPeer, activity_answer, jrd, pem_of, rsa_key
@@ -40,17 +40,13 @@ async def known(here: Receiver, person: Person) -> ActorView:
     return await resolve_actor(here.context, person.uri)
 
 
-def _profile(uow: UnitOfWork, actor_id: int) -> Any:
-    return profiles(uow, [actor_id]).get(actor_id)
-
-
 async def test_an_honest_actor_is_found_as_it_describes_itself(here: Receiver, far: ScriptedPeer) -> None:
     ana = far.person("ana")
     actor = await known(here, ana)
     assert actor == await here.actor(ana.uri)
     assert (actor.handle, actor.host, actor.inbox) == ("ana", far.authority, f"{ana.uri}/inbox")
     assert actor.shared_inbox == far.url("/inbox")
-    profile = await here.context.database.read(_profile, actor.id)
+    profile = await here.context.database.read(people.card, actor.id)
     assert (profile.name, profile.summary) == ("Ana", "<P>I AM ANA.</P>")  # it went through the one door
     assert far.server.seen[0].headers["signature"].startswith('keyId="http://127.0.0.1:4000/actor#main-key"')
     fetched = far.fetches()

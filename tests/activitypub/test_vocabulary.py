@@ -93,7 +93,6 @@ class TestWholeDocuments:
         assert post.language == "en"
         assert (post.summary, post.in_reply_to, post.sensitive) == (None, None, False)
         assert [tag.href for tag in post.mentions] == ["https://threads.example/c/gardens"]
-        assert post.hashtags == ("beans",)
         [picture] = post.attachments
         assert (picture.name, picture.width, picture.focal_point) == (
             "A tray of seedlings on a window sill",
@@ -170,7 +169,6 @@ class TestWholeDocuments:
         assert isinstance(post, Note)
         assert post.to == (PUBLIC,)
         assert [picture.name for picture in post.attachments] == ["A window"]
-        assert post.hashtags == ("hello",)
         assert post.interaction_policy is not None
         assert post.interaction_policy.can_like == (PUBLIC,)
         assert post.interaction_policy.can_announce == ("https://social.example/users/sam",)

@@ -180,9 +180,6 @@ async def follow(call: Call) -> dict[str, Any]:
     return await call.write(join, call.context.uris, call.viewer, call.persona_id, call.path_id())
 
 
-NOT_WITH_THIS_NAME = "This group cannot be joined with this name. Its page on the site says more."
-
-
 def join(uow: UnitOfWork, uris: Uris, viewer: Viewer, persona_id: int, actor_id: int) -> dict[str, Any]:
     """Join a group; a person cannot be followed, since people publish into groups only. Raises NotFound, NotAllowed."""
     whom = people.card_for(uow, viewer, actor_id)
