@@ -270,7 +270,7 @@ def store_remote_actor(uow: UnitOfWork, facts: ActorFacts, actor_id: int, *, con
     if known is not None and known.state == "gone":
         raise Gone(f"actor {known.id}")
     _clear_handle(uow, facts, confirmed=confirmed)
-    described = _described(facts) | _keys(facts) | {"handle": facts.handle, "fetched_at": uow.now}
+    described = _described(facts) | _keys(facts) | {"handle": facts.handle}
     if known is None:
         return _insert_remote(uow, facts, actor_id, described)
     uow.connection.execute(update(ACTORS).where(ACTORS.c.id == known.id).values(described))
@@ -312,7 +312,7 @@ def apply_actor_update(uow: UnitOfWork, actor: ActorView, facts: ActorFacts) -> 
     """Take over what an actor says of itself in an Update that it signed itself. Raises ForeignOrigin for another's."""
     if facts.uri != actor.uri or actor.local:
         raise ForeignOrigin(f"update of {facts.uri} by {actor.uri}")
-    values = _described(facts) | _keys(facts) | {"fetched_at": uow.now}
+    values = _described(facts) | _keys(facts)
     if _holder(uow, facts) is None:
         values["handle"] = facts.handle
     uow.connection.execute(update(ACTORS).where(ACTORS.c.id == actor.id).values(values))

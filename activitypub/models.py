@@ -46,7 +46,6 @@ class Actor(Record):
     """`active`, `suspended` or `gone`."""
     created_on: Mapped[datetime]
     """A local actor's month of making, a remote one's day of first sight."""
-    fetched_at: Mapped[datetime | None]
     refused_until: Mapped[datetime | None]
     """A remote actor is not fetched again before this (federation reference §3.5)."""
     bucket: Mapped[str]
@@ -82,7 +81,6 @@ class Peer(Record):
     """When it was asked what it runs; null for one that was not asked yet."""
     level: Mapped[str | None]
     """What the rules say of it, its own or that of a domain above it; null where none does. Written by `peers` only."""
-    first_seen_on: Mapped[datetime]
     failures: Mapped[int] = mapped_column(default=0)
     """Failed deliveries in a row."""
     closed_until: Mapped[datetime | None]

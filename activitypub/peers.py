@@ -206,14 +206,7 @@ def _new_rule(uow: UnitOfWork, host: str, level: str, source: str) -> dict[str, 
 
 
 def _new_peer(uow: UnitOfWork, host: str) -> dict[str, object]:
-    first_day = uow.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return {
-        "host": host,
-        "delivery_class": "microblog",
-        "level": _level_of(host),
-        "first_seen_on": first_day,
-        "failures": 0,
-    }
+    return {"host": host, "delivery_class": "microblog", "level": _level_of(host), "failures": 0}
 
 
 def _level_of(host: str) -> ScalarSelect[str]:

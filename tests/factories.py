@@ -87,7 +87,7 @@ def make_remote_actor(
     row = {
         "id": actor_id, "uri": uri, "kind": kind, "local": False, "handle": handle, "host": host,
         "inbox": f"{uri}/inbox", "shared_inbox": f"https://{host}/inbox", "followers": f"{uri}/followers",
-        "outbox": f"{uri}/outbox", "url": uri, "locked": False, "state": "active", "fetched_at": uow.now,
+        "outbox": f"{uri}/outbox", "url": uri, "locked": False, "state": "active",
         "created_on": accounts.month_of(uow.now), "bucket": sealed.bucket, "slot": sealed.slot, "revision": 0,
         "body": sealed.body,
     }  # fmt: skip
