@@ -124,7 +124,7 @@ def note_seen(uow: UnitOfWork, host: str) -> None:
     """Remember that a server exists; its rules and class stay as they are. A new one is asked soon what it runs."""
     if _WAS_SEEN.value(uow, {"seen_host": host}) is not None:
         return
-    if uow.connection.execute(_insert(uow, PEERS).values(_new_peer(uow, host)).on_conflict_do_nothing()).rowcount:
+    if uow.connection.execute(_insert(uow, PEERS).values(_new_peer(host)).on_conflict_do_nothing()).rowcount:
         uow.wake("peers")
 
 
@@ -205,7 +205,7 @@ def _new_rule(uow: UnitOfWork, host: str, level: str, source: str) -> dict[str, 
     return {"host": host, "level": level, "source": source, "made_on": uow.now}
 
 
-def _new_peer(uow: UnitOfWork, host: str) -> dict[str, object]:
+def _new_peer(host: str) -> dict[str, object]:
     return {"host": host, "delivery_class": "microblog", "level": _level_of(host), "failures": 0}
 
 
