@@ -4,7 +4,7 @@ What an actor says of itself is sealed in its row; an `ActorView` has only what 
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -250,7 +250,7 @@ def _sealed_profile(uow: UnitOfWork, actor_id: int, profile: Profile) -> dict[st
 
 
 def _written(profile: Profile) -> bytes:
-    return orjson.dumps(asdict(profile))
+    return orjson.dumps(profile)
 
 
 def _box(row: Row[Any]) -> SealedBox:
@@ -260,19 +260,23 @@ def _box(row: Row[Any]) -> SealedBox:
 # ── actors of other nodes ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def store_remote_actor(uow: UnitOfWork, facts: ActorFacts, actor_id: int, *, confirmed: bool) -> ActorView:
-    """Store a fetched actor, under `actor_id` (whose subject secret was made before) when it is new.
+def store_remote_actor(uow: UnitOfWork, facts: ActorFacts, *, confirmed: bool, keys_only: bool = False) -> ActorView:
+    """Store a fetched actor: as it is described now when it was known, or with `keys_only` nothing but its keys.
 
+    `keys_only` is for a fetch after a failed signature, which may change no more than that (S-122).
     A handle that another actor holds goes over only when WebFinger `confirmed` it (S-221): raises ForeignOrigin else.
     Raises Gone for an actor that was deleted: it never comes back (S-319).
     """
     known = actor_by_uri(uow, facts.uri)
     if known is not None and known.state == "gone":
         raise Gone(f"actor {known.id}")
+    if known is not None and keys_only:
+        uow.connection.execute(update(ACTORS).where(ACTORS.c.id == known.id).values(_keys(facts)))
+        return known
     _clear_handle(uow, facts, confirmed=confirmed)
     described = _described(facts) | _keys(facts) | {"handle": facts.handle}
     if known is None:
-        return _insert_remote(uow, facts, actor_id, described)
+        return _insert_remote(uow, facts, described)
     uow.connection.execute(update(ACTORS).where(ACTORS.c.id == known.id).values(described))
     update_profile(uow, known.id, _profile(facts))
     stored = actor_by_uri(uow, facts.uri)
@@ -280,7 +284,8 @@ def store_remote_actor(uow: UnitOfWork, facts: ActorFacts, actor_id: int, *, con
     return stored
 
 
-def _insert_remote(uow: UnitOfWork, facts: ActorFacts, actor_id: int, described: dict[str, Any]) -> ActorView:
+def _insert_remote(uow: UnitOfWork, facts: ActorFacts, described: dict[str, Any]) -> ActorView:
+    actor_id = uow.vault.new_subject()
     first_day = uow.now.replace(hour=0, minute=0, second=0, microsecond=0)
     fixed = {"id": actor_id, "uri": facts.uri, "host": facts.host, "local": False, "state": "active"}
     nothing: dict[str, Any] = dict.fromkeys(COLUMNS)
@@ -288,12 +293,6 @@ def _insert_remote(uow: UnitOfWork, facts: ActorFacts, actor_id: int, described:
     _INSERT.run(uow, row)
     note_seen(uow, facts.host)
     return ActorView(**{name: row[name] for name in ActorView.__slots__})
-
-
-def store_keys_only(uow: UnitOfWork, facts: ActorFacts) -> None:
-    """Take over nothing but the keys: what a fetch after a failed signature may change (S-122)."""
-    remote = update(ACTORS).where(ACTORS.c.uri == facts.uri, ACTORS.c.local.is_(False))
-    uow.connection.execute(remote.values(_keys(facts)))
 
 
 def refused_until(uow: UnitOfWork, uri: str) -> datetime | None:

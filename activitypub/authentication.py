@@ -5,10 +5,9 @@ document is believed about nothing but where to look.
 """
 
 from activitypub.actor_documents import ActorFacts
-from activitypub.actors import actor_by_uri
 from activitypub.context import FederationContext
-from activitypub.discovery import fetch_facts, refresh_keys, store_actor
-from activitypub.errors import BadSignature, FederationError, Gone, Unreachable
+from activitypub.discovery import fetch_facts, store_signer
+from activitypub.errors import BadSignature, FederationError, Unreachable
 from activitypub.keystore import KnownKey
 from activitypub.origins import canonical_uri, host_of, same_origin
 from activitypub.ports import NOBODY, Requester
@@ -34,7 +33,10 @@ async def identify(context: FederationContext, claim: Claim, owner: str | None =
     if owner not in (None, facts.uri) or not same_origin(facts.uri, key_id):
         raise BadSignature("key.owner", public="The key is not one of the activity's actor.")
     await context.in_pool(claim.confirmed_by, listed_key(facts, key_id))
-    return await _introduced(context, facts, key_id)
+    introduced = await store_signer(context, facts, key_id)
+    if introduced is None:
+        raise BadSignature("key.shared", public="The key is listed by more than one actor.")
+    return introduced
 
 
 async def requester(context: FederationContext, request: SignedRequest) -> Requester:
@@ -79,18 +81,3 @@ def listed_key(facts: ActorFacts, key_id: str) -> PublicKey:
     if facts.ed25519_key_id == key_id and facts.ed25519_public_multibase is not None:
         return decode_multikey(facts.ed25519_public_multibase)
     raise BadSignature("key.unlisted", public="The actor does not list the key that the request is signed with.")
-
-
-async def _introduced(context: FederationContext, facts: ActorFacts, key_id: str) -> KnownKey:
-    """Store whoever has just proved to hold the key: in full when new, else the keys alone."""
-    actor = await context.database.read(actor_by_uri, facts.uri)
-    if actor is None:
-        await store_actor(context, facts)
-    elif actor.state == "gone":
-        raise Gone(f"actor {actor.id}")
-    else:
-        await refresh_keys(context, actor, facts)
-    known = await context.keys.find(key_id)
-    if known is None:
-        raise BadSignature("key.shared", public="The key is listed by more than one actor.")
-    return known

@@ -5,20 +5,24 @@ time do not wait for each other (federation reference §3.6).
 """
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from activitypub.actor_documents import ActorFacts, read_actor
-from activitypub.actors import actor_by_uri, note_refusal, refused_until, store_keys_only, store_remote_actor
+from activitypub.actors import actor_by_uri, note_refusal, refused_until, store_remote_actor
 from activitypub.context import FederationContext
 from activitypub.errors import FetchError, ForeignOrigin, Gone, Refused, RemoteError, Unreachable
+from activitypub.keystore import KnownKey, stored_key
 from activitypub.origins import canonical_uri, host_of, same_origin
 from activitypub.ports import ActorView
 from activitypub.restraint import failure_lasts
 from activitypub.vocabulary.actors import parse_key
 from activitypub.vocabulary.reading import parse
 from activitypub.webfinger import Handle, parse_acct, self_link, subject
+from privacy.unit_of_work import UnitOfWork
 
+T = TypeVar("T")
 NOT_FOUND = 404
 
 
@@ -109,27 +113,37 @@ def _read(context: FederationContext, document: dict[str, Any]) -> ActorFacts:
 
 async def store_actor(context: FederationContext, facts: ActorFacts) -> ActorView:
     """Store what was fetched. Raises ForeignOrigin for a handle that another actor holds, Gone for a deleted actor."""
-    known = await context.database.read(actor_by_uri, facts.uri)
-    actor_id = await context.in_pool(context.vault.new_subject) if known is None else known.id
-    try:
-        try:
-            actor = await context.database.write(store_remote_actor, facts, actor_id, confirmed=False)
-        except ForeignOrigin:
-            if not await _holds(context, facts):
-                raise
-            actor = await context.database.write(store_remote_actor, facts, actor_id, confirmed=True)
-    except (RemoteError, FetchError):
-        if known is None:
-            await context.in_pool(context.vault.destroy, context.clock(), subjects=[actor_id])
-        raise
+    actor = await _stored(context, facts, store_remote_actor)
     context.keys.forget(actor.id)
     return actor
 
 
-async def refresh_keys(context: FederationContext, actor: ActorView, facts: ActorFacts) -> None:
-    """Take over the keys of an actor that is known, and nothing else (S-122)."""
-    await context.database.write(store_keys_only, facts)
-    context.keys.forget(actor.id)
+async def store_signer(context: FederationContext, facts: ActorFacts, key_id: str) -> KnownKey | None:
+    """Store whoever has just proved to hold a key that the facts list: in full when new, else the keys alone (S-122).
+
+    Returns None for a key that more than one actor lists. Raises as `store_actor` does.
+    """
+    actor_id, known = await _stored(context, facts, functools.partial(introduce, key_id=key_id))
+    context.keys.forget(actor_id)
+    if known is not None:
+        context.keys.keep(known)
+    return known
+
+
+def introduce(uow: UnitOfWork, facts: ActorFacts, *, confirmed: bool, key_id: str) -> tuple[int, KnownKey | None]:
+    """Store a new actor, or the keys of one that is known; return its id and the key as it is found from now on."""
+    actor = store_remote_actor(uow, facts, confirmed=confirmed, keys_only=True)
+    return actor.id, stored_key(uow, key_id)
+
+
+async def _stored(context: FederationContext, facts: ActorFacts, deed: Callable[..., T]) -> T:
+    """Have a deed store facts, and let it take the handle from another actor once that handle's own server agrees."""
+    try:
+        return await context.database.write(deed, facts, confirmed=False)
+    except ForeignOrigin:
+        if not await _holds(context, facts):
+            raise
+        return await context.database.write(deed, facts, confirmed=True)
 
 
 async def _holds(context: FederationContext, facts: ActorFacts) -> bool:

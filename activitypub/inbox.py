@@ -187,7 +187,7 @@ async def _signer(context: FederationContext, letter: Letter) -> int | None:
     each of its people (federation reference §3.7).
     """
     actor = letter.activity.actor
-    known = await context.database.read(actor_by_uri, actor)
+    known = await context.database.read(actor_by_uri, actor) if letter.ends_or_renews_itself else None
     if letter.ends_or_renews_itself and (known is None or known.state == "gone"):
         return None
     try:

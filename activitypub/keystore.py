@@ -80,8 +80,16 @@ class KeyStore:
         if known is None:
             known = await self._database.read(stored_key, key_id)
             if known is not None:
-                self._keep(known)
+                self.keep(known)
         return known
+
+    def keep(self, known: KnownKey) -> None:
+        """Keep a key that has just been read from the database."""
+        if len(self._key_ids) >= 2 * MAX_PUBLIC_KEYS:  # names of keys that were long pushed out
+            self._key_ids.clear()
+            self._public.clear()
+        self._public.put(known.key_id, known, self._clock())
+        self._key_ids.setdefault(known.actor_id, set()).add(known.key_id)
 
     def forget(self, actor_id: int) -> None:
         """Forget what is cached of an actor, because its keys or its state have changed."""
@@ -109,13 +117,6 @@ class KeyStore:
             identity = load_identity(uow, actor_id)
             self._signing.put(actor_id, identity, self._clock())
         return identity
-
-    def _keep(self, known: KnownKey) -> None:
-        if len(self._key_ids) >= 2 * MAX_PUBLIC_KEYS:  # names of keys that were long pushed out
-            self._key_ids.clear()
-            self._public.clear()
-        self._public.put(known.key_id, known, self._clock())
-        self._key_ids.setdefault(known.actor_id, set()).add(known.key_id)
 
 
 def stored_key(uow: UnitOfWork, key_id: str) -> KnownKey | None:

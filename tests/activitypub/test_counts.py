@@ -86,6 +86,21 @@ async def test_an_activity_by_a_known_signer_is_taken_in_with_one_statement(here
     assert statements(found) == {"INSERT": 1, "SELECT": 1}  # whose inbox it is
 
 
+async def test_who_was_never_heard_of_is_met_with_one_fetch_two_questions_and_two_commits(
+    here: Receiver, far: ScriptedPeer
+) -> None:
+    """Is the key known, is its owner; then the person is stored in one transaction, and what was sent in another."""
+    await accepted(here, letter(here, far.person("ana").create("first"), far.person("ana")))
+    bo = far.person("bo")
+    fetched = far.fetches()
+    with counted() as found:
+        assert (await here.send(letter(here, bo.create("first"), bo))).status_code == 202
+    assert far.fetches() == fetched + 1
+    # In the transaction: the person, the handle, the server, and the key as it is found from now on.
+    assert statements(found) == {"SELECT": 2 + 4, "INSERT": 2}
+    assert found["commits"] == 2 + 2
+
+
 @pytest.mark.parametrize("fault", ["unsigned", "garbage", "stale", "no json", "foreign"])
 async def test_what_can_be_refused_from_memory_asks_the_database_nothing(
     here: Receiver, far: ScriptedPeer, fault: str
