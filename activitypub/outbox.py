@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, delete, exists, func, literal, or_, select, update
 
 from activitypub.models import Actor, Delivery, OutboxItem, Peer
 from activitypub.outcomes import HOPELESS_FAILURES, HORIZON, LAST_WORDS, LAST_WORDS_HORIZON, Effect, Verdict, reopens_at
 from activitypub.peers import note_seen
 from activitypub.signatures.digest import digest
 from privacy.errors import KeyShredded
+from privacy.lists import among
 from privacy.records import Moment
+from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, claim_due, table_of
 from privacy.vault import Place, SealedBox
 
@@ -34,15 +36,24 @@ CLAIM_LOCK = 0x6B696E01
 """The number of the advisory lock, ours alone."""
 MAX_ATTEMPTS = 150
 """Beyond any schedule: a row that was claimed so often breaks whoever works on it (R-210)."""
-PEERS_NAMED = select(PEERS.c.host, PEERS.c.failures, PEERS.c.closed_until, PEERS.c.last_success_on).where(
-    PEERS.c.host.in_(bindparam("hosts", expanding=True))
+_TURN = Prepared(select(func.pg_advisory_xact_lock(literal(CLAIM_LOCK))))
+_PEERS_NAMED = Prepared(
+    select(PEERS.c.host, PEERS.c.failures, PEERS.c.closed_until, PEERS.c.last_success_on).where(
+        among(PEERS.c.host, "hosts")
+    )
 )
-ITEMS_NAMED = select(ITEMS).where(ITEMS.c.id.in_(bindparam("items", expanding=True)))
-FINISHED = delete(DELIVERIES).where(DELIVERIES.c.id == bindparam("row_id"), DELIVERIES.c.lease == bindparam("held"))
-NO_LONGER_NEEDED = delete(ITEMS).where(
-    ITEMS.c.id.in_(bindparam("items", expanding=True)),
-    ITEMS.c.audience.is_(None),
-    ~exists().where(DELIVERIES.c.outbox_id == ITEMS.c.id),
+_ITEMS_NAMED = Prepared(select(ITEMS).where(among(ITEMS.c.id, "items")))
+_FINISHED = Prepared(
+    delete(DELIVERIES).where(
+        among(DELIVERIES.c.id, "row_ids"), DELIVERIES.c.lease == bindparam("held", type_=BigInteger())
+    )
+)
+_NO_LONGER_NEEDED = Prepared(
+    delete(ITEMS).where(
+        among(ITEMS.c.id, "items"),
+        ITEMS.c.audience.is_(None),
+        ~exists().where(DELIVERIES.c.outbox_id == ITEMS.c.id),
+    )
 )
 # Nothing is sent of these once the post has ended; a Delete or Undo is sent for that very reason.
 CARRIES_WORDS = frozenset({"Create", "Update", "Announce", "Add"})
@@ -102,7 +113,7 @@ def claim_deliveries(uow: UnitOfWork, *, busy: Collection[str], room: int) -> li
     """
     if uow.dialect == "postgresql":
         # Claims are short; one after the other they can never split a thread between two workers.
-        uow.connection.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
+        _TURN.run(uow)
     asked = {"busy": sorted(busy), "turn_now": uow.now}
     lease, rows = claim_due(uow, Delivery, limit=room, lease_for=LEASE, where=MAY_GO_NOW, parameters=asked)
     if not rows:
@@ -117,7 +128,7 @@ def claim_deliveries(uow: UnitOfWork, *, busy: Collection[str], room: int) -> li
 
 def load_parcels(uow: UnitOfWork, outbox_ids: Collection[int]) -> dict[int, Parcel]:
     """Open activities; what has ended, or whose keys are gone, is left out (product decision 25)."""
-    rows = uow.connection.execute(ITEMS_NAMED, {"items": list(outbox_ids)}).fetchall()
+    rows = _ITEMS_NAMED.rows(uow, {"items": outbox_ids})
     alive = [row for row in rows if not carries_what_ended(row, uow.now)]
     sealed = [row for row in alive if row.slot is not None]
     contents = dict(zip((row.id for row in sealed), uow.vault.open_many([box_of(row) for row in sealed]), strict=True))
@@ -152,7 +163,7 @@ def release(uow: UnitOfWork, claimed: Sequence[Claimed]) -> None:
 def drop_delivered(uow: UnitOfWork, outbox_ids: Collection[int]) -> None:
     """Delete activities that nobody waits for any more."""
     if outbox_ids:
-        uow.connection.execute(NO_LONGER_NEEDED, {"items": list(outbox_ids)})
+        _NO_LONGER_NEEDED.run(uow, {"items": outbox_ids})
 
 
 def actors_behind(uow: UnitOfWork, inboxes: Collection[str]) -> list[str]:
@@ -221,7 +232,7 @@ MAY_GO_NOW = (_may_go_now(),)
 
 
 def _peers(uow: UnitOfWork, hosts: Collection[str]) -> dict[str, Any]:
-    return {row.host: row for row in uow.connection.execute(PEERS_NAMED, {"hosts": sorted(hosts)})}
+    return {row.host: row for row in _PEERS_NAMED.rows(uow, {"hosts": hosts})}
 
 
 def _claimed(row: Any, lease: int, peer: Any) -> Claimed:
@@ -254,8 +265,8 @@ def _open_wordless(uow: UnitOfWork, row: Any) -> bytes | None:
 
 
 def _finish(uow: UnitOfWork, done: Sequence[Claimed]) -> None:
-    if done:
-        uow.connection.execute(FINISHED, [{"row_id": it.id, "held": it.lease} for it in done])
+    for lease in sorted({it.lease for it in done}):
+        _FINISHED.run(uow, {"row_ids": [it.id for it in done if it.lease == lease], "held": lease})
 
 
 def _delay(uow: UnitOfWork, later: Sequence[tuple[Claimed, datetime]]) -> None:
