@@ -17,11 +17,11 @@ from groups.notifications import notify_members
 from groups.people import ACTORS, cards, hold_actor, still_here
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
 from groups.policy import FACILITATORS, Act, Target, may
-from groups.showing import MENTIONS, POSTS, Words, mentioned_in, show
+from groups.showing import MENTIONS, POSTS, Words, as_facts, mention_of, mentioned_in, show
 from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, may_write, parent_of, rewrite, store
 from groups.timelines import post
-from groups.translation import GroupFacts, MentionFacts, PostFacts
-from groups.views import ActorCard, PostView, Viewer
+from groups.translation import GroupFacts, PostFacts
+from groups.views import PostView, Viewer
 from groups.visibility import Onlooker, visible_to
 from privacy.unit_of_work import UnitOfWork
 
@@ -253,31 +253,14 @@ def _facts(uow: UnitOfWork, row: Row[Any], words: Words, mentioned: Sequence[int
     inboxes = {
         actor.id: actor for actor in uow.connection.execute(select(ACTORS).where(ACTORS.c.id.in_(mentioned))).fetchall()
     }
-    author = people[row.author_id]
     group_card = cards(uow, [row.group_id])[row.group_id]
-    return PostFacts(
-        id=row.id,
-        uri=row.uri,
-        author_uri=author.uri,
+    return as_facts(
+        row,
+        words,
+        author_uri=people[row.author_id].uri,
         page=f"{group_card.url}/{row.id}" if group_card.local else row.uri,
-        thread_id=row.thread_id,
-        title=words.title,
-        html=words.html,
-        note=words.note,
-        sensitive=words.sensitive,
-        language=words.language,
-        parent_uri=row.parent_uri,
-        direct=row.audience == "direct",
-        published=row.received_at,
-        edited_at=row.edited_at,
-        ends_at=row.expires_at,
-        mentions=tuple(_mention(people[i], inboxes[i].inbox) for i in mentioned if i in people and i in inboxes),
+        mentions=[mention_of(people[i], inboxes[i].inbox) for i in mentioned if i in people and i in inboxes],
     )
-
-
-def _mention(card: ActorCard, inbox: str) -> MentionFacts:
-    address = f"{card.handle}@{card.host}"
-    return MentionFacts(id=card.id, uri=card.uri, address=address, host=card.host, inbox=inbox, local=card.local)
 
 
 def _rewrite_mentions(uow: UnitOfWork, row: Row[Any], before: Sequence[int], after: Sequence[int]) -> None:

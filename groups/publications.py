@@ -21,9 +21,9 @@ from groups import translation
 from groups.endings import facts_of, tombstone_hash
 from groups.people import ACTORS, cards
 from groups.places import GROUPS, MEMBERSHIPS
-from groups.showing import POSTS, mentioned_in, sealed_box, unpack
+from groups.showing import POSTS, as_facts, mention_of, mentioned_in, sealed_box, unpack
 from groups.storing import parent_of
-from groups.translation import GroupFacts, LocalActorFacts, MentionFacts, PostFacts
+from groups.translation import GroupFacts, LocalActorFacts, PostFacts
 from groups.visibility import Onlooker, visible_to
 from privacy.unit_of_work import UnitOfWork, table_of
 
@@ -216,26 +216,12 @@ class GroupPublications:
         named = [*mentioned_in(uow, [row.id]).get(row.id, []), *([parent.author_id] if parent else [])]
         people = cards(uow, [row.author_id, *named])
         page = uow.connection.execute(select(ACTORS.c.url).where(ACTORS.c.id == row.group_id)).scalar()
-        return PostFacts(
-            id=row.id,
-            uri=row.uri,
+        return as_facts(
+            row,
+            words,
             author_uri=people[row.author_id].uri,
             page=f"{page}/{row.id}" if group.local and page else row.uri,
-            thread_id=row.thread_id,
-            title=words.title,
-            html=words.html,
-            note=words.note,
-            sensitive=words.sensitive,
-            language=words.language,
-            parent_uri=row.parent_uri,
-            direct=row.audience == "direct",
-            published=row.received_at,
-            edited_at=row.edited_at,
-            ends_at=row.expires_at,
-            mentions=tuple(
-                MentionFacts(card.id, card.uri, f"{card.handle}@{card.host}", card.host, "", card.local)
-                for card in (people[i] for i in dict.fromkeys(named) if i in people and i != row.author_id)
-            ),
+            mentions=[mention_of(people[i]) for i in dict.fromkeys(named) if i in people and i != row.author_id],
         )
 
 

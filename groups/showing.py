@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, CompoundSelect, Row, bindparam, func, literal
 from groups.models import Bookmark, Mention, Post, Reaction
 from groups.people import cards
 from groups.places import group_views
+from groups.translation import MentionFacts, PostFacts
 from groups.views import ActorCard, GroupView, PostView, Viewer
 from groups.visibility import GROUPS, visible_here, written_for
 from privacy.records import Moment
@@ -78,6 +79,33 @@ def unpack(content: bytes) -> Words:
         language=stored["language"],
         url=stored["url"],
     )
+
+
+def as_facts(row: Row[Any], words: Words, *, author_uri: str, page: str, mentions: Iterable[MentionFacts]) -> PostFacts:
+    """Return a post as the wire needs it; `page` is where people read it."""
+    return PostFacts(
+        id=row.id,
+        uri=row.uri,
+        author_uri=author_uri,
+        page=page,
+        thread_id=row.thread_id,
+        title=words.title,
+        html=words.html,
+        note=words.note,
+        sensitive=words.sensitive,
+        language=words.language,
+        parent_uri=row.parent_uri,
+        direct=row.audience == "direct",
+        published=row.received_at,
+        edited_at=row.edited_at,
+        ends_at=row.expires_at,
+        mentions=tuple(mentions),
+    )
+
+
+def mention_of(card: ActorCard, inbox: str = "") -> MentionFacts:
+    """Return somebody who is named in a post; without an inbox where nothing is sent."""
+    return MentionFacts(card.id, card.uri, f"{card.handle}@{card.host}", card.host, inbox, card.local)
 
 
 def sealed_box(row: Row[Any]) -> SealedBox:

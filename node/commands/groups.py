@@ -1,6 +1,6 @@
 """Groups as the operator looks after them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -147,11 +147,7 @@ def requests(environ: Mapping[str, str], name: str, *, json_wanted: bool) -> Non
 @click.pass_obj
 def admit(environ: Mapping[str, str], name: str, handle: str) -> None:
     """Let somebody in who asks to join."""
-    with opened(environ) as node:
-        view = node.database.read_now(group_named, name)
-        card = node.database.read_now(asking_actor, node.uris, view.id, handle)
-        node.database.write_now(membership.admit, node.uris, None, view.id, card.id)
-        click.echo(f"{card.address} is in {name}.")
+    click.echo(f"{_answered(environ, name, handle, membership.admit)} is in {name}.")
 
 
 @group.command()
@@ -160,11 +156,16 @@ def admit(environ: Mapping[str, str], name: str, handle: str) -> None:
 @click.pass_obj
 def refuse(environ: Mapping[str, str], name: str, handle: str) -> None:
     """Refuse somebody who asks to join; they may ask again."""
+    click.echo(f"{_answered(environ, name, handle, membership.refuse)} is refused.")
+
+
+def _answered(environ: Mapping[str, str], name: str, handle: str, answer: Callable[..., object]) -> str:
+    """Answer somebody who asks to join, and return who it is."""
     with opened(environ) as node:
         view = node.database.read_now(group_named, name)
         card = node.database.read_now(asking_actor, node.uris, view.id, handle)
-        node.database.write_now(membership.refuse, node.uris, None, view.id, card.id)
-        click.echo(f"{card.address} is refused.")
+        node.database.write_now(answer, node.uris, None, view.id, card.id)
+        return card.address
 
 
 @group.command()

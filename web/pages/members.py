@@ -1,5 +1,6 @@
 """Who asks to join a group, and who belongs to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -52,22 +53,20 @@ async def requests(asking: Visitor) -> Response:
 
 async def let_in(asking: Visitor) -> Response:
     """Let somebody in who asked."""
-    assert asking.me is not None
-    await asking.form()
-    group = await asking.context.database.read(find_group, asking.viewer, key_of(asking))
-    deed = asking.context.database.write
-    await deed(admit, asking.context.uris, asking.me.id, group.id, id_of(asking, "actor"))
-    return asking.go(f"/groups/{group.id}/requests?done=admitted")
+    return await _answer(asking, admit, "admitted")
 
 
 async def turn_away(asking: Visitor) -> Response:
     """Refuse somebody who asked."""
+    return await _answer(asking, refuse, "refused")
+
+
+async def _answer(asking: Visitor, deed: Callable[..., object], done: str) -> Response:
     assert asking.me is not None
     await asking.form()
     group = await asking.context.database.read(find_group, asking.viewer, key_of(asking))
-    deed = asking.context.database.write
-    await deed(refuse, asking.context.uris, asking.me.id, group.id, id_of(asking, "actor"))
-    return asking.go(f"/groups/{group.id}/requests?done=refused")
+    await asking.context.database.write(deed, asking.context.uris, asking.me.id, group.id, id_of(asking, "actor"))
+    return asking.go(f"/groups/{group.id}/requests?done={done}")
 
 
 async def members(asking: Visitor) -> Response:
