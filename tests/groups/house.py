@@ -103,6 +103,13 @@ class House:
         known = self.ask(composing.known_actors, self.uris, Viewer(author_id), composing.handles_of(typed))
         return composing.compose(self.uris, typed, known)
 
+    def posted(self, audience: str, host: str) -> tuple[int, int, PostView]:
+        """Have ana post in a group with a member on another server; return the group, ana and the post."""
+        group = self.group("grief", audience=audience)
+        ana = self.person("ana", group)
+        self.stranger("sam", host, group)
+        return group, ana, self.post(ana, "hello", group_id=group)
+
     def post(self, author_id: int, text: str = "hello", **form: Any) -> PostView:
         """Publish a post."""
         view = self.do(posting.publish_post, self.uris, author_id, self.compose(author_id, text, **form))

@@ -68,15 +68,12 @@ def test_s308_who_is_below_a_domain_that_is_held_off_gets_no_words(house: House,
 @pytest.mark.parametrize("audience", ["public", "followers"])
 def test_a_delete_waits_for_a_server_that_was_held_off_after_it_got_the_post(house: House, audience: str) -> None:
     """It has a copy: the day it is let in again, it is told. Of the rest it hears nothing."""
-    group = house.group("grief", audience=audience)
-    kim = house.person("kim", group)
-    house.stranger("sam", "sub.bad.example", group)
-    post = house.post(kim, "hello", group_id=group)
+    group, ana, post = house.posted(audience, "sub.bad.example")
     got = {one.host for one in house.deliver()}
     house.class_of("bad.example", level="suspend")
-    house.post(kim, "hello again", group_id=group)
+    house.post(ana, "hello again", group_id=group)
     assert house.sent() == []
-    house.delete(kim, post.id)
+    house.delete(ana, post.id)
     assert {one.host for one in house.sent()} == got == {"sub.bad.example"}
 
 

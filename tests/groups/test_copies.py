@@ -53,11 +53,8 @@ def test_what_was_not_given_is_not_noted(house: House) -> None:
 
 
 def test_its_author_sees_where_it_went_and_nobody_else_does(house: House) -> None:
-    group = house.group("grief", audience="public")
-    ana, kim = house.person("ana", group), house.person("kim", group)
-    house.stranger("sam", "far.example", group)
-    eve = house.stranger("eve", "strange.example")
-    post = house.post(ana, "hello", group_id=group)
+    group, _, post = house.posted("public", "far.example")
+    kim, eve = house.person("kim", group), house.stranger("eve", "strange.example")
     waiting = copies(house, post)
     assert (waiting.sent, waiting.fetched, waiting.waiting) == ((), (), ("far.example",))
     house.deliver()
@@ -70,10 +67,7 @@ def test_its_author_sees_where_it_went_and_nobody_else_does(house: House) -> Non
 
 @pytest.mark.parametrize("audience", ["public", "followers"])
 def test_a_server_that_has_a_post_has_it_while_an_edit_waits(house: House, audience: str) -> None:
-    group = house.group("grief", audience=audience)
-    ana = house.person("ana", group)
-    house.stranger("sam", "far.example", group)
-    post = house.post(ana, "hello", group_id=group)
+    _, ana, post = house.posted(audience, "far.example")
     for text in ("hello again", "hello once more"):
         house.clock.move(timedelta(minutes=1))
         house.edit(ana, post.id, text)

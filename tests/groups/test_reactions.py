@@ -63,10 +63,8 @@ def test_only_members_support(house: House) -> None:
 @pytest.mark.parametrize("audience", ["none", "peers-only", "followers", "public"])
 def test_support_of_a_post_here_leaves_for_nobody(house: House, audience: str) -> None:
     """Who supports what among people of this node is no other server's concern."""
-    group = house.group("grief", audience=audience)
-    ana, ben = house.person("ana", group), house.person("ben", group)
-    house.stranger("sam", "far.example", group)
-    post = house.post(ana, "hello", group_id=group)
+    group, _, post = house.posted(audience, "far.example")
+    ben = house.person("ben", group)
     house.deliver()
     react(house, ben, post.id)
     house.do(reactions.unreact, house.uris, ben, post.id)

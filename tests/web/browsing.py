@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from activitypub.uris import Uris
+from groups.places import membership_of
 from node.database import ThreadedDatabase
 from privacy import accounts
 from privacy.unit_of_work import UnitOfWork
@@ -42,6 +43,11 @@ class Place:
     def member(self, handle: str) -> int:
         """Make an account with a persona, and return the persona's id."""
         return int(self.do(make_persona, self.uris, handle))
+
+    def state_in(self, group: int, actor: int) -> str | None:
+        """Return what place somebody has in a group, if any."""
+        found = self.database.read_now(membership_of, group, actor)
+        return None if found is None else found.state
 
     def browser(self, address: str = "192.0.2.1") -> "Browser":
         """Open a browser in which nobody is signed in, at some network address."""

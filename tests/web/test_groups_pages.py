@@ -11,13 +11,6 @@ FORM_TOKEN = re.compile(r'name="form_token" value="[^"]*"')
 NEVER = 4_000_000_000_000_000_001
 
 
-def state_of(place: Place, group: int, actor: int) -> str | None:
-    from groups.places import membership_of
-
-    found = place.database.read_now(membership_of, group, actor)
-    return None if found is None else found.state
-
-
 @pytest.fixture
 def ada(place: Place) -> int:
     return place.member("ada")
@@ -50,7 +43,7 @@ def test_asking_to_join_waits_for_an_answer_and_can_be_taken_back(place: Place, 
     assert "In this group" not in page.source
     page = ben.submit(page, page.form(button="Take it back"))
     assert page.status == 200
-    assert state_of(place, group, ben_of(place)) == "left"
+    assert place.state_in(group, ben_of(place)) == "left"
 
 
 def ben_of(place: Place) -> int:
@@ -77,10 +70,10 @@ def test_an_open_group_is_joined_at_once_and_left_again(place: Place, ada: int, 
     assert "Write a post" in page.text
     page = ben.visit(page.link("Leave the group"))
     assert "Leave the group?" in page.text
-    assert state_of(place, group, ben_of(place)) == "active", "looking at the question leaves nothing"
+    assert place.state_in(group, ben_of(place)) == "active", "looking at the question leaves nothing"
     page = ben.submit(page, page.form(button="Leave"))
     assert "You have left the group." in page.text
-    assert state_of(place, group, ben_of(place)) == "left"
+    assert place.state_in(group, ben_of(place)) == "left"
 
 
 def test_using_one_name_in_two_groups_is_asked_first(place: Place, ada: int, ben: Browser) -> None:
@@ -90,9 +83,9 @@ def test_using_one_name_in_two_groups_is_asked_first(place: Place, ada: int, ben
     page = ben.visit(f"/groups/{two}/join")
     assert "People who are in both groups would see that it is you." in page.text
     refused = ben.submit(page, page.form(button="Join"))
-    assert (refused.status, state_of(place, two, ben_of(place))) == (422, None)
+    assert (refused.status, place.state_in(two, ben_of(place))) == (422, None)
     joined = ben.submit(refused, refused.form(button="Join").fill("again", "yes"))
-    assert (joined.status, state_of(place, two, ben_of(place))) == (200, "active")
+    assert (joined.status, place.state_in(two, ben_of(place))) == (200, "active")
 
 
 def test_a_group_by_invitation_that_is_public_is_seen_and_not_joined(place: Place, ada: int, ben: Browser) -> None:
@@ -102,7 +95,7 @@ def test_a_group_by_invitation_that_is_public_is_seen_and_not_joined(place: Plac
     assert "Join this group" not in page.text
     joining = ben.visit(f"/groups/{group}/join")
     answer = ben.send_form(joining, joining.form(button="Join"))
-    assert (answer.status_code, state_of(place, group, ben_of(place))) == (403, None)
+    assert (answer.status_code, place.state_in(group, ben_of(place))) == (403, None)
 
 
 def test_an_owner_cannot_leave_their_group_alone(place: Place, ada: int) -> None:
@@ -110,7 +103,7 @@ def test_an_owner_cannot_leave_their_group_alone(place: Place, ada: int) -> None
     browser = place.signed_in("ada")
     page = browser.visit(f"/groups/{group}/leave")
     answer = browser.submit(page, page.form(button="Leave"))
-    assert (answer.status, state_of(place, group, ada)) == (403, "active")
+    assert (answer.status, place.state_in(group, ada)) == (403, "active")
     assert "Make somebody else its owner" in answer.text
 
 

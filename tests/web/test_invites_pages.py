@@ -36,8 +36,7 @@ class Circle:
         return found[1]
 
     def state(self, actor: int) -> str | None:
-        found = self.place.database.read_now(membership_of, self.group, actor)
-        return None if found is None else found.state
+        return self.place.state_in(self.group, actor)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 
-from groups.places import membership_of
 from tests.factories import make_group, make_member
 from tests.web.browsing import Place
 
@@ -20,8 +19,7 @@ class Circle:
         self.path = f"/groups/{self.group}"
 
     def state(self, actor: int) -> str | None:
-        found = self.place.database.read_now(membership_of, self.group, actor)
-        return None if found is None else found.state
+        return self.place.state_in(self.group, actor)
 
 
 @pytest.fixture
