@@ -22,8 +22,10 @@ from activitypub.errors import (
     BadSignature,
     FetchError,
     ForeignOrigin,
+    Forged,
     Gone,
     MalformedActivity,
+    RemoteError,
     TooLarge,
     TooMuch,
     Unreachable,
@@ -36,6 +38,7 @@ from activitypub.ports import ActorView
 from activitypub.repeats import hash_of_id
 from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.messages import Claim, SignedRequest
+from activitypub.signatures.proofs import read_proof
 from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
 from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Undo, Update
 from activitypub.vocabulary.reading import parse
@@ -69,10 +72,14 @@ _POSTPONE = (
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An activity that is well formed and claims a signer; `signer` once that is proved."""
+    """An activity that is well formed and claims a signer; `signer` once that is proved.
+
+    With a `proof` of its actor inside, the request may be signed by whoever passes the activity on (FEP-8b32).
+    """
 
     activity: Activity
     claim: Claim
+    proof: Claim | None
     signer: KnownKey | None
     row: dict[str, Any] | None = None
     """What is to be stored, once the signer is proved and the activity means something here."""
@@ -98,7 +105,7 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     signer_id = await _signer(context, letter) if letter.signer is None else letter.signer.actor_id
     if signer_id is None or type(letter.activity) not in context.routes.by_type:
         return
-    spend(context.budgets, letter.activity)
+    spend(context.budgets, letter.activity, None if letter.proof is None else letter.claim)
     row = letter.row
     if row is None:
         row = await context.in_pool(sealed_row, context, letter.activity, request.body, now)
@@ -106,14 +113,18 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     await context.storings.ask(functools.partial(_store, context), stored)
 
 
-def spend(budgets: Buckets, activity: Activity) -> None:
+def spend(budgets: Buckets, activity: Activity, passed_on: Claim | None = None) -> None:
     """Count an activity for its actor and for the actor's server. Raises TooMuch when either has sent enough (S-311).
 
-    What a group announces is the work of many people, so it may send more.
+    What a group announces is the work of many people, so it may send more. What is passed on counts for the server
+    that does so, too.
     """
     # Buckets of their own: one that is taken from at two rates would hold no more than the lower.
     kind_of_one, of_one = ("group", OF_GROUP) if isinstance(activity, Announce) else ("actor", OF_ACTOR)
-    for kind, key, rate in ((kind_of_one, activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)):
+    counted = [(kind_of_one, activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)]
+    if passed_on is not None and not same_origin(passed_on.key_id, activity.actor):
+        counted.append(("host", host_of(passed_on.key_id), OF_HOST))
+    for kind, key, rate in counted:
         left = budgets.take(kind, key.encode(), rate)
         if not left.is_allowed:
             raise TooMuch(max(1.0, left.wait))
@@ -148,20 +159,30 @@ def open_letter(context: FederationContext, request: SignedRequest, now: datetim
     if len(request.body) > MAX_BODY_BYTES:
         raise TooLarge("inbox.body")
     document = loads_strict(request.body)
-    claim = read_claim(request, now)
+    claim, proof = read_claim(request, now), read_proof(document, now)
     activity = parse(document)
     if not isinstance(activity, Activity):
         raise MalformedActivity(public="The document is not an activity.")
     context.peers.check(host_of(claim.key_id))
     context.peers.check(host_of(activity.actor))
-    check_authority(activity, claim)
+    if proof is not None and not same_origin(proof.key_id, activity.actor):
+        proof = None  # somebody else's, which says nothing of this activity
+    check_authority(activity, proof or claim)
+    signer = _at_hand(context, claim)
+    if signer is not None and proof is None:
+        check_owner(signer, activity.actor)
+    elif signer is not None and proof is not None:
+        vouching = _at_hand(context, proof)
+        signer = vouching if vouching is not None and vouching.actor_uri == activity.actor else None
+    passes = signer is not None and type(activity) in context.routes.by_type
+    row = sealed_row(context, activity, request.body, now) if passes else None
+    return Letter(activity, claim, proof, signer, row)
+
+
+def _at_hand(context: FederationContext, claim: Claim) -> KnownKey | None:
+    """Return the key behind a claim if it is in memory and confirms it."""
     known = context.keys.cached(canonical_uri(claim.key_id))
-    if known is not None:
-        check_owner(known, activity.actor)
-        if not is_confirmed(claim, known.public):
-            known = None
-    passes = known is not None and type(activity) in context.routes.by_type
-    return Letter(activity, claim, known, sealed_row(context, activity, request.body, now) if passes else None)
+    return known if known is not None and is_confirmed(claim, known.public) else None
 
 
 def check_authority(activity: Activity, claim: Claim) -> None:
@@ -191,7 +212,7 @@ async def _signer(context: FederationContext, letter: Letter) -> int | None:
     if letter.ends_or_renews_itself and (known is None or known.state == "gone"):
         return None
     try:
-        return (await identify(context, letter.claim, actor)).actor_id
+        return (await _author(context, letter)).actor_id
     except Unreachable:
         raise
     except FetchError as error:
@@ -200,6 +221,32 @@ async def _signer(context: FederationContext, letter: Letter) -> int | None:
         raise BadSignature(f"key of {actor}: {error}") from error
     except MalformedActivity as error:  # the actor's document, not what was sent: that was read before
         raise BadSignature(f"document of {actor}: {error}") from error
+
+
+async def _author(context: FederationContext, letter: Letter) -> KnownKey:
+    """Return the key by which the activity's actor vouches for it: in the proof inside, else under the request.
+
+    A proof that is forged is worse than none; one whose key cannot be had says nothing, and then the request has to be
+    signed by the actor itself (FEP-8b32).
+    """
+    actor = letter.activity.actor
+    by_itself = letter.proof is None or letter.claim.key_id.partition("#")[0] == actor
+    try:
+        sender = await identify(context, letter.claim, actor if by_itself else None)
+    except FetchError as error:
+        if by_itself or isinstance(error, Unreachable):
+            raise
+        # Of whoever passes it on: it says nothing of the actor.
+        raise BadSignature(f"key of {letter.claim.key_id}: {error}") from error
+    if letter.proof is None:
+        return sender
+    try:
+        return await identify(context, letter.proof, actor)
+    except (FetchError, RemoteError) as error:
+        if isinstance(error, Forged) or (isinstance(error, Unreachable) and sender.actor_uri != actor):
+            raise
+        check_owner(sender, actor)
+        return sender
 
 
 def _ended(letter: Letter, known: ActorView | None, error: FetchError) -> int | None:

@@ -10,8 +10,8 @@ ENDPOINTS, INBOX, LIARS = "activitypub/test_endpoints.py", "activitypub/test_inb
 HANDLING, DISCOVERY, DOCUMENTS = (f"activitypub/test_{name}.py" for name in ("handling", "discovery", "documents"))
 EGRESS, ADDRESSES, DELIVERY = (f"activitypub/test_{name}.py" for name in ("egress", "addresses", "delivery"))
 CAVAGE, MODERN, KEYS = (f"activitypub/test_{name}.py" for name in ("cavage", "rfc9421", "keys"))
-AUTHENTICATION, COUNTS, KEYSTORE, PEERS = (
-    f"activitypub/test_{name}.py" for name in ("authentication", "counts", "keystore", "peers")
+AUTHENTICATION, COUNTS, KEYSTORE, PEERS, PASSING_ON = (
+    f"activitypub/test_{name}.py" for name in ("authentication", "counts", "keystore", "peers", "passing_on")
 )
 ORIGINS, URIS, JSONLD = (f"activitypub/test_{name}.py" for name in ("origins", "uris", "jsonld"))
 STRICT, VOCABULARY, WEBFINGER = (f"activitypub/test_{name}.py" for name in ("strict_json", "vocabulary", "webfinger"))
@@ -66,6 +66,10 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-108": {
         INBOX: ["test_s108_signed_by_one_acted_by_another"],
         AUTHENTICATION: ["test_s108_a_key_counts_for_its_owner_alone"],
+        PASSING_ON: [
+            "test_s108_without_a_proof_that_counts_nobody_speaks_for_another",
+            "test_a_forged_proof_is_worse_than_none",
+        ],
     },
     "S-109": {
         INBOX: ["test_s109_s110_a_key_counts_only_where_its_owner_lists_it"],
@@ -99,6 +103,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-116": {INBOX: ["test_s116_a_server_that_cannot_be_reached_is_asked_again"]},
     "S-117": {
         INBOX: ["test_s117_deletions_by_vanished_actors", "test_s117_a_deletion_that_only_her_server_confirms"],
+        PASSING_ON: ["test_s117_a_farewell_with_a_proof_outlives_its_server"],
     },
     "S-118": {INBOX: ["test_s114_s118_hostile_and_malformed_keys"]},
     "S-119": {
@@ -107,6 +112,7 @@ CASES: dict[str, dict[str, list[str]]] = {
             "test_s119_a_server_that_is_blocked_while_its_activity_waits",
         ],
         DOCUMENTS: ["test_s119_a_blocked_server_reads_nothing_and_is_asked_nothing"],
+        PASSING_ON: ["test_s119_neither_may_be_of_a_blocked_server"],
     },
     "S-120": {INBOX: ["test_s120_garbage_in_the_signature"], CAVAGE: ["test_s_120_garbage"]},
     "S-121": {
@@ -203,6 +209,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-304": {
         LIARS: [
             "test_s304_what_an_announce_carries_of_others_is_fetched_and_never_believed",
+            "test_s304_what_bears_its_author_s_proof_is_believed_without_a_fetch",
             "test_s304_an_announce_cannot_lend_a_post_to_another_author_or_address",
         ],
     },

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from activitypub.errors import BadSignature, MalformedActivity
+from activitypub.errors import BadSignature, Forged, MalformedActivity
 from activitypub.signatures.keys import KeyKind, PublicKey
 
 Dialect = Literal["cavage", "rfc9421"]
+ClaimForm = Literal["cavage", "rfc9421", "proof"]
 
 PAST_WINDOW = timedelta(minutes=65)  # product decision 18; senders queue, and re-sign on each retry
 FUTURE_WINDOW = timedelta(minutes=5)
@@ -41,13 +42,13 @@ class Claim:
     """A signature that passed every check that needs no key; `confirmed_by` is the last one."""
 
     key_id: str
-    dialect: Dialect
+    dialect: ClaimForm
     kinds: frozenset[KeyKind]
     messages: tuple[bytes, ...]
     signature: bytes
 
     def confirmed_by(self, key: PublicKey) -> None:
-        """Return when the key made the signature; raises BadSignature otherwise.
+        """Return when the key made the signature; raises BadSignature otherwise, Forged where the key would have done.
 
         The key's kind decides the algorithm; a name in the message can only narrow it (S-113).
         """
@@ -56,7 +57,7 @@ class Claim:
                 "signature.algorithm", public="The signature names an algorithm that the key does not fit."
             )
         if not any(key.confirms(self.signature, message) for message in self.messages):
-            raise BadSignature("signature.mismatch", public="The signature does not match the request.")
+            raise Forged("signature.mismatch", public="The signature does not match what is signed.")
 
 
 def fields_of(request: SignedRequest) -> dict[str, str]:
