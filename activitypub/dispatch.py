@@ -32,6 +32,7 @@ from activitypub.outbox import (
     release,
 )
 from activitypub.outcomes import judge, kept_back_until
+from activitypub.proving import Prover
 from activitypub.signatures.keys import SigningIdentity
 from activitypub.signatures.messages import Dialect
 from activitypub.targets import Target
@@ -58,6 +59,7 @@ class Dispatch:
         """Begin with nothing; `chance` draws from 0 to 1."""
         self._context = context
         self._chance = chance
+        self._prover = Prover(context)
         self._signing: Batcher[SigningJob, dict[str, str]] = Batcher(most=SIGNED_AT_ONCE, lanes=SIGNING_LANES)
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._inquiries: set[asyncio.Task[None]] = set()
@@ -118,7 +120,8 @@ class Dispatch:
     async def _start(self, claimed: Sequence[Claimed]) -> None:
         if not claimed:
             return
-        parcels = await self._context.database.read(load_parcels, {it.outbox_id for it in claimed})
+        opened = await self._context.database.read(load_parcels, {it.outbox_id for it in claimed})
+        parcels = await self._prover.add_to(opened)
         for it in claimed:
             task = asyncio.create_task(self._attempt(it, parcels.get(it.outbox_id)))
             self._under_way[task] = it

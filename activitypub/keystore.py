@@ -57,6 +57,7 @@ class KeyStore:
         self._public = _Cache[str, KnownKey](MAX_PUBLIC_KEYS)
         self._key_ids: dict[int, set[str]] = {}
         self._signing = _Cache[int, SigningIdentity](MAX_SIGNING_KEYS)
+        self._proving = _Cache[str, SigningIdentity](MAX_SIGNING_KEYS)
         self._instance_id: int | None = None
 
     def cached(self, key_id: str) -> KnownKey | None:
@@ -83,6 +84,14 @@ class KeyStore:
         identity = self._signing.get(actor_id, self._clock())
         if identity is None:
             identity = await self._database.read(self._load, actor_id)
+        return identity
+
+    async def proving_identity(self, uri: str) -> SigningIdentity:
+        """Return the key with which a local actor proves what it says. Raises KeyShredded when it is gone."""
+        identity = self._proving.get(uri, self._clock())
+        if identity is None:
+            identity = await self._database.read(load_proving_identity, uri)
+            self._proving.put(uri, identity, self._clock())
         return identity
 
     async def instance_identity(self) -> SigningIdentity:
@@ -140,6 +149,17 @@ def load_identity(uow: UnitOfWork, actor_id: int) -> SigningIdentity:
     if row is None or row.key_id is None:
         raise KeyShredded(f"signing key of actor {actor_id}")
     return SigningIdentity(row.key_id, open_private_key(uow.vault, actor_id, "rsa", row.rsa_sealed))
+
+
+def load_proving_identity(uow: UnitOfWork, uri: str) -> SigningIdentity:
+    """Open and load the Ed25519 key of a local actor. Raises KeyShredded."""
+    columns = (ACTORS.c.id, ACTORS.c.ed25519_key_id, ACTOR_KEYS.c.ed25519_sealed)
+    query = select(*columns).join(ACTOR_KEYS, ACTOR_KEYS.c.actor_id == ACTORS.c.id)
+    row = uow.connection.execute(query.where(ACTORS.c.uri == uri, ACTORS.c.local.is_(True))).first()
+    if row is None or row.ed25519_key_id is None:
+        raise KeyShredded("proving key of an actor")
+    key = open_private_key(uow.vault, row.id, "ed25519", row.ed25519_sealed)
+    return SigningIdentity(row.ed25519_key_id, key)
 
 
 def instance_actor_id(uow: UnitOfWork) -> int:
