@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from activitypub.errors import BadSignature, ForeignOrigin, MalformedActivity
 from activitypub.origins import host_of, same_origin
-from activitypub.signatures.keys import decode_multikey, parse_public_key
+from activitypub.signatures.keys import KeyKind, decode_multikey, parse_public_key
 from activitypub.uris import Uris
-from activitypub.vocabulary.actors import Actor, Key
+from activitypub.vocabulary.actors import ED25519_SIGNATURES, RFC_9421, Actor, Key
 from activitypub.vocabulary.base import PUBLIC, Object
 from activitypub.webfinger import Handle, parse_acct
 
@@ -43,6 +43,8 @@ class ActorFacts:
     summary: str
     """Sanitised HTML."""
     icon: str | None
+    verifies: KeyKind | None
+    """The best key with which its server says that it verifies RFC 9421 signatures (FEP-844e)."""
     claimed: Handle
     """The address by which the actor calls itself, which may name another host (FEP-2c59)."""
 
@@ -80,6 +82,7 @@ def read_actor(document: Object, uris: Uris, sanitize: Callable[[str], str]) -> 
         name=plain_name(document.name or ""),
         summary=sanitize(document.summary) if document.summary else "",
         icon=document.icon,
+        verifies=_verifies(document),
         claimed=_claimed(document, host),
     )
 
@@ -120,6 +123,12 @@ def _is_shown(character: str) -> bool:
 def _turns(character: str) -> bool:
     # Zero-width joiners stay: emoji and several scripts need them.
     return character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
+
+
+def _verifies(document: Actor) -> KeyKind | None:
+    if ED25519_SIGNATURES in document.implements:
+        return "ed25519"
+    return "rsa" if RFC_9421 in document.implements else None
 
 
 def _claimed(document: Actor, host: str) -> Handle:

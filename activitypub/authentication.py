@@ -23,6 +23,20 @@ async def identify(context: FederationContext, claim: Claim, owner: str | None =
     Looks in memory, then in the database, then at the owner's server: at most once in five minutes for each owner.
     Raises BadSignature, Blocked, and what a fetch raises.
     """
+    known = await _identified(context, claim, owner)
+    await note_dialect(context, claim, known)
+    return known
+
+
+async def note_dialect(context: FederationContext, claim: Claim, known: KnownKey) -> None:
+    """Remember in which dialect a server speaks that has just proved who it is: it may be spoken to in the same."""
+    if claim.dialect == "rfc9421":
+        dialects, now = context.egress.dialects, context.clock()
+        if dialects.note_spoken(known.host, known.public.kind, now):
+            await dialects.keep(context.database, now)
+
+
+async def _identified(context: FederationContext, claim: Claim, owner: str | None) -> KnownKey:
     key_id = canonical_uri(claim.key_id)
     known = await context.keys.find(key_id)
     if known is not None:

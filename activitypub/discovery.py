@@ -100,7 +100,10 @@ async def _fetch_now(context: FederationContext, address: str) -> ActorFacts:
         if not same_origin(owner, address):
             raise ForeignOrigin(f"key {address} of {owner}")
         document = await context.egress.fetch_document(owner, signer)
-    return await context.in_pool(_read, context, document)
+    facts = await context.in_pool(_read, context, document)
+    if facts.verifies is not None:
+        context.egress.dialects.note_spoken(facts.host, facts.verifies, context.clock())
+    return facts
 
 
 def _read(context: FederationContext, document: dict[str, Any]) -> ActorFacts:

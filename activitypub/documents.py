@@ -20,7 +20,7 @@ from activitypub.ledger import note_fetch
 from activitypub.ports import NOBODY, NOBODY_AT_ALL, ActorView, Ended, Publication, Requester
 from activitypub.signatures.messages import SignedRequest
 from activitypub.uris import ActorKind
-from activitypub.vocabulary.actors import RFC_9421, Application
+from activitypub.vocabulary.actors import ED25519_SIGNATURES, RFC_9421, Application
 from activitypub.vocabulary.base import Uri
 from activitypub.vocabulary.collections import Collection
 from activitypub.vocabulary.objects import Tombstone
@@ -33,7 +33,6 @@ VARY = "Accept, Signature, Signature-Input"
 PRIVATE, PUBLIC = "private, no-store", "public, max-age=60"
 NOT_FOUND, GONE = 404, 410
 COLLECTIONS = ("outbox", "followers", "following", "moderators", "featured")
-ED25519_SIGNATURES = Uri(f"{RFC_9421}#name-eddsa-using-curve-edwards25")
 MAX_ID = 2**63 - 1
 _WANTED = re.compile(r"application/(?:activity|ld)\+json", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,19}")

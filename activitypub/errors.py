@@ -93,9 +93,11 @@ class Refused(FetchError):
 
     default_public = "The other server refused."
 
-    def __init__(self, status: int, message: str = "", *, public: str = "") -> None:
+    def __init__(self, status: int, message: str = "", *, public: str = "", asked: str = "") -> None:
         super().__init__(message or f"status {status}", public=public)
         self.status = status
+        self.asked = asked
+        """The signature that it asks for, as it says in Accept-Signature."""
 
 
 class Gone(FetchError):

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.actors import actor_by_uri, actors_by_id
-from activitypub.authentication import check_owner, identify, is_confirmed
+from activitypub.authentication import check_owner, identify, is_confirmed, note_dialect
 from activitypub.context import FederationContext
 from activitypub.errors import (
     BadSignature,
@@ -102,6 +102,8 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     now = context.clock()
     await context.peers.keep_current(context.database, now)
     letter: Letter = await context.openings.ask(functools.partial(_open_letters, context), (request, now))
+    if letter.signer is not None and letter.proof is None:
+        await note_dialect(context, letter.claim, letter.signer)
     signer_id = await _signer(context, letter) if letter.signer is None else letter.signer.actor_id
     if signer_id is None or type(letter.activity) not in context.routes.by_type:
         return

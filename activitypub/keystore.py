@@ -8,9 +8,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import ColumnElement, Row, or_, select
 
 from activitypub.errors import BadSignature
 from activitypub.models import Actor, ActorKey
@@ -143,23 +143,28 @@ def _parse(row: Row[tuple[object, ...]], key_id: str) -> PublicKey | None:
 
 
 def load_identity(uow: UnitOfWork, actor_id: int) -> SigningIdentity:
-    """Open and load the RSA key of a local actor, which every peer can verify. Raises KeyShredded."""
-    query = select(ACTORS.c.key_id, ACTOR_KEYS.c.rsa_sealed).join(ACTOR_KEYS, ACTOR_KEYS.c.actor_id == ACTORS.c.id)
-    row = uow.connection.execute(query.where(ACTORS.c.id == actor_id)).first()
-    if row is None or row.key_id is None:
-        raise KeyShredded(f"signing key of actor {actor_id}")
-    return SigningIdentity(row.key_id, open_private_key(uow.vault, actor_id, "rsa", row.rsa_sealed))
+    """Open and load the keys of a local actor: RSA, which every peer can verify, and Ed25519. Raises KeyShredded."""
+    row = _own_keys(uow, ACTORS.c.id == actor_id)
+    ed25519 = None if row.ed25519_key_id is None else _proving(uow, row)
+    return SigningIdentity(row.key_id, open_private_key(uow.vault, actor_id, "rsa", row.rsa_sealed), ed25519)
 
 
 def load_proving_identity(uow: UnitOfWork, uri: str) -> SigningIdentity:
     """Open and load the Ed25519 key of a local actor. Raises KeyShredded."""
-    columns = (ACTORS.c.id, ACTORS.c.ed25519_key_id, ACTOR_KEYS.c.ed25519_sealed)
+    return _proving(uow, _own_keys(uow, ACTORS.c.uri == uri))
+
+
+def _own_keys(uow: UnitOfWork, whose: ColumnElement[bool]) -> Row[Any]:
+    columns = (ACTORS.c.id, ACTORS.c.key_id, ACTORS.c.ed25519_key_id, *ACTOR_KEYS.c)
     query = select(*columns).join(ACTOR_KEYS, ACTOR_KEYS.c.actor_id == ACTORS.c.id)
-    row = uow.connection.execute(query.where(ACTORS.c.uri == uri, ACTORS.c.local.is_(True))).first()
-    if row is None or row.ed25519_key_id is None:
-        raise KeyShredded("proving key of an actor")
-    key = open_private_key(uow.vault, row.id, "ed25519", row.ed25519_sealed)
-    return SigningIdentity(row.ed25519_key_id, key)
+    row = uow.connection.execute(query.where(whose, ACTORS.c.local.is_(True), ACTORS.c.key_id.is_not(None))).first()
+    if row is None:
+        raise KeyShredded("keys of an actor here")
+    return row
+
+
+def _proving(uow: UnitOfWork, row: Row[Any]) -> SigningIdentity:
+    return SigningIdentity(row.ed25519_key_id, open_private_key(uow.vault, row.id, "ed25519", row.ed25519_sealed))
 
 
 def instance_actor_id(uow: UnitOfWork) -> int:

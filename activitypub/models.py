@@ -88,8 +88,10 @@ class Peer(Record):
     closed_until: Mapped[datetime | None]
     """While the breaker is open only one probe is sent, at this moment."""
     last_success_on: Mapped[datetime | None]
-    rfc9421_on: Mapped[datetime | None] = mapped_column(Day)
-    """When it was found to want RFC 9421 signatures; null for draft-cavage, which all others take."""
+    dialect: Mapped[str | None]
+    """How it wants requests signed (`signatures.messages.Dialect`), as was found out; null for whom is not known."""
+    dialect_on: Mapped[datetime | None] = mapped_column(Day)
+    """When that was found out."""
 
 
 class PeerRule(Record):

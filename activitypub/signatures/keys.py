@@ -85,6 +85,8 @@ class SigningIdentity:
 
     key_id: str
     private_key: PrivateKey
+    ed25519: "SigningIdentity | None" = None
+    """The same one with the Ed25519 key, for servers that were seen to take it."""
 
 
 def generate_rsa_key() -> PrivateKey:

@@ -9,7 +9,8 @@ from typing import Literal
 from activitypub.errors import BadSignature, Forged, MalformedActivity
 from activitypub.signatures.keys import KeyKind, PublicKey
 
-Dialect = Literal["cavage", "rfc9421"]
+Dialect = Literal["cavage", "rfc9421", "rfc9421-ed25519"]
+"""How a request of ours is signed; the first two with RSA, which every server can verify."""
 ClaimForm = Literal["cavage", "rfc9421", "proof"]
 
 PAST_WINDOW = timedelta(minutes=65)  # product decision 18; senders queue, and re-sign on each retry

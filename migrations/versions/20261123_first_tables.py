@@ -289,7 +289,8 @@ def _peers() -> None:
         sa.Column("failures", ID, nullable=False),
         sa.Column("closed_until", sa.BigInteger(), nullable=True),
         sa.Column("last_success_on", sa.BigInteger(), nullable=True),
-        sa.Column("rfc9421_on", sa.BigInteger(), nullable=True),
+        sa.Column("dialect", sa.String(), nullable=True),
+        sa.Column("dialect_on", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("host", name=op.f("pk_peers")),
     )
     op.create_index(op.f("ix_peers_described_at"), "peers", ["described_at"], unique=False)
