@@ -43,6 +43,13 @@ async def _identified(context: FederationContext, claim: Claim, owner: str | Non
         check_owner(known, owner)
         if await context.in_pool(is_confirmed, claim, known.public):
             return known
+    former = context.keys.former(key_id)
+    if (
+        former is not None
+        and owner in (None, former.actor_uri)
+        and await context.in_pool(is_confirmed, claim, former.public)
+    ):
+        return former
     address = owner or (key_id.partition("#")[0] if known is None else known.actor_uri)
     facts = await fetch_facts(context, address)
     if owner not in (None, facts.uri) or not same_origin(facts.uri, key_id):

@@ -33,6 +33,7 @@ from activitypub.outbox import (
 )
 from activitypub.outcomes import judge, kept_back_until
 from activitypub.proving import Prover
+from activitypub.rotation import ROTATION
 from activitypub.signatures.asking import Asked, read_asked
 from activitypub.signatures.keys import SigningIdentity
 from activitypub.signatures.messages import Dialect
@@ -195,7 +196,8 @@ class Dispatch:
             return
         try:
             target = self._context.egress.target(claimed.inbox)
-            identity = await self._context.keys.signing_identity(parcel.actor_id)
+            keys, is_news = self._context.keys, parcel.kind == ROTATION
+            identity = await (keys.former_identity if is_news else keys.signing_identity)(parcel.actor_id)
         except (Refused, KeyShredded):
             self._finished.append(Outcome(claimed, None))
             return

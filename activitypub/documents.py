@@ -19,7 +19,7 @@ from activitypub.handles import ended_handle
 from activitypub.ledger import note_fetch
 from activitypub.ports import NOBODY, NOBODY_AT_ALL, ActorView, Ended, Publication, Requester
 from activitypub.signatures.messages import SignedRequest
-from activitypub.uris import ActorKind
+from activitypub.uris import ActorKind, Uris
 from activitypub.vocabulary.actors import ED25519_SIGNATURES, RFC_9421, Application
 from activitypub.vocabulary.base import Uri
 from activitypub.vocabulary.collections import Collection
@@ -183,7 +183,7 @@ def page_response(found: Answer, asked: str) -> Response:
 
 async def instance_actor(context: FederationContext, request: Request) -> Response:  # noqa: ARG001 - every handler is asked so
     """Answer with the node's own actor, to anybody and unsigned: its key is where every acquaintance begins (§2.6)."""
-    document = await context.database.read(instance_document, context)
+    document = await context.database.read(instance_document, context.uris, context.options.title)
     headers = {"Vary": VARY, "Cache-Control": PUBLIC}
     return Response(orjson.dumps(document), 200, headers, ACTIVITY_MEDIA_TYPE)
 
@@ -196,9 +196,8 @@ async def instance_outbox(context: FederationContext, request: Request) -> Respo
     return Response(orjson.dumps(to_document(empty)), 200, headers, ACTIVITY_MEDIA_TYPE)
 
 
-def instance_document(uow: UnitOfWork, context: FederationContext) -> dict[str, Any]:
+def instance_document(uow: UnitOfWork, uris: Uris, title: str) -> dict[str, Any]:
     """Return the document of the node's own actor. Raises Refused (404) before it was made."""
-    uris = context.uris
     actor = actor_by_uri(uow, uris.instance_actor)
     if actor is None:
         raise Refused(NOT_FOUND, "instance actor")
@@ -206,7 +205,7 @@ def instance_document(uow: UnitOfWork, context: FederationContext) -> dict[str, 
         id=Uri(actor.uri),
         preferred_username=actor.handle,
         webfinger=f"{actor.handle}@{uris.domain}",
-        name=context.options.title,
+        name=title,
         inbox=Uri(actor.inbox),
         outbox=Uri(uris.outbox(actor.uri)),
         shared_inbox=uris.shared_inbox,

@@ -188,7 +188,10 @@ def where(error: BaseException) -> str:
 def _forget_changed(context: FederationContext, ready: Ready) -> None:
     """Drop cached keys of an actor that has just changed or ended itself."""
     if isinstance(ready.activity, Delete | Update) and ready.activity.object_id == ready.sender.uri:
-        context.keys.forget(ready.sender.id)
+        if isinstance(ready.activity, Update):
+            context.keys.succeed(ready.sender.id)
+        else:
+            context.keys.forget(ready.sender.id)
         context.restraint.forget(ready.sender.uri)
 
 

@@ -67,6 +67,18 @@ class ActorKey(Record):
     ed25519_sealed: Mapped[bytes]
 
 
+class FormerKey(Record):
+    """The private key that a local actor had before, for as long as it still signs the news of the next one."""
+
+    __tablename__ = "former_keys"
+    holds = Holds("the private signing key that a local actor had before, sealed", OnErasure.SHRED)
+
+    actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    key_id: Mapped[str]
+    rsa_sealed: Mapped[bytes]
+    ends_at: Mapped[datetime] = mapped_column(Day, index=True)
+
+
 class Peer(Record):
     """Another server that was seen: what it is and how it takes what we send."""
 

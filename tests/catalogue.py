@@ -20,6 +20,7 @@ ARRIVALS, VISIBILITY, POLICY, CONTENT = (
 )
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
 DOORS = "architecture/test_doors.py"
+ROTATION = "activitypub/test_rotation.py"
 
 # §4 and §5: every case, with its severity as the catalogue has it.
 SEVERITY = {
@@ -123,7 +124,10 @@ CASES: dict[str, dict[str, list[str]]] = {
             "test_s121_only_a_post_is_a_post",
         ],
     },
-    "S-122": {INBOX: ["test_s122_a_failed_signature_refreshes_keys_and_nothing_else"]},
+    "S-122": {
+        INBOX: ["test_s122_a_failed_signature_refreshes_keys_and_nothing_else"],
+        ROTATION: ["test_s122_a_new_key_that_is_only_found_ends_the_old_one_at_once"],
+    },
     # ── object authority, JSON-LD, discovery ──
     "S-201": {INBOX: ["test_s201_to_s204_who_speaks_for_whom"], ORIGINS: ["test_scheme_port_and_host_all_count"]},
     "S-202": {INBOX: ["test_s201_to_s204_who_speaks_for_whom"], ARRIVALS: ["test_nobody_posts_for_another"]},

@@ -396,6 +396,21 @@ def _actor_keys() -> None:
     )
 
 
+def _former_keys() -> None:
+    op.create_table(
+        "former_keys",
+        sa.Column("actor_id", ID, nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("rsa_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["actor_id"], ["actors.id"], name=op.f("fk_former_keys_actor_id_actors"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("actor_id", name=op.f("pk_former_keys")),
+    )
+    op.create_index(op.f("ix_former_keys_ends_at"), "former_keys", ["ends_at"], unique=False)
+
+
 def _deliveries() -> None:
     op.create_table(
         "deliveries",
@@ -610,6 +625,7 @@ TABLES: dict[str, Callable[[], None]] = {
     "sign_in_links": _sign_in_links,
     "tombstones": _tombstones,
     "actor_keys": _actor_keys,
+    "former_keys": _former_keys,
     "deliveries": _deliveries,
     "groups": _groups,
     "invitations": _invitations,
