@@ -8,22 +8,26 @@ from activitypub.actor_documents import ActorFacts
 from activitypub.actors import actor_by_uri
 from activitypub.context import FederationContext
 from activitypub.discovery import fetch_facts, refresh_keys, store_actor
-from activitypub.errors import BadSignature, FederationError, Gone, Unreachable
+from activitypub.errors import BadSignature, FederationError, Gone, TooMuch, Unreachable
 from activitypub.keystore import KnownKey
 from activitypub.origins import canonical_uri, host_of, same_origin
 from activitypub.ports import NOBODY, Requester
 from activitypub.signatures.inbound import is_signed, read_claim
 from activitypub.signatures.keys import PublicKey, decode_multikey, parse_public_key
 from activitypub.signatures.messages import Claim, SignedRequest
+from privacy.budgets import Rate
+
+OF_CLIENT = Rate(1_200, 60.0)
+"""How many keys we fetch because of what comes from one address: before that anybody may claim to be anybody."""
 
 
-async def identify(context: FederationContext, claim: Claim, owner: str | None = None) -> KnownKey:
+async def identify(context: FederationContext, claim: Claim, owner: str | None = None, *, client: str = "") -> KnownKey:
     """Return the key behind a claim once it has confirmed it; the key must belong to `owner`, if one is given.
 
-    Looks in memory, then in the database, then at the owner's server: at most once in five minutes for each owner.
-    Raises BadSignature, Blocked, and what a fetch raises.
+    Looks in memory, then in the database, then at the owner's server: at most once in five minutes for each owner, and
+    some thousand times in a minute for each `client`. Raises BadSignature, Blocked, TooMuch, and what a fetch raises.
     """
-    known = await _identified(context, claim, owner)
+    known = await _identified(context, claim, owner, client)
     await note_dialect(context, claim, known)
     return known
 
@@ -36,7 +40,7 @@ async def note_dialect(context: FederationContext, claim: Claim, known: KnownKey
             await dialects.keep(context.database, now)
 
 
-async def _identified(context: FederationContext, claim: Claim, owner: str | None) -> KnownKey:
+async def _identified(context: FederationContext, claim: Claim, owner: str | None, client: str) -> KnownKey:
     key_id = canonical_uri(claim.key_id)
     known = await context.keys.find(key_id)
     if known is not None:
@@ -51,6 +55,7 @@ async def _identified(context: FederationContext, claim: Claim, owner: str | Non
     ):
         return former
     address = owner or (key_id.partition("#")[0] if known is None else known.actor_uri)
+    check_fetches(context, address, client)
     facts = await fetch_facts(context, address)
     if owner not in (None, facts.uri) or not same_origin(facts.uri, key_id):
         raise BadSignature("key.owner", public="The key is not one of the activity's actor.")
@@ -61,7 +66,7 @@ async def _identified(context: FederationContext, claim: Claim, owner: str | Non
 async def requester(context: FederationContext, request: SignedRequest) -> Requester:
     """Return who asks for a document: nobody in particular when the request is unsigned.
 
-    Raises MalformedActivity, BadSignature, Blocked and Unreachable.
+    Raises MalformedActivity, BadSignature, Blocked, TooMuch and Unreachable.
     """
     if not is_signed(request):
         return NOBODY
@@ -70,12 +75,20 @@ async def requester(context: FederationContext, request: SignedRequest) -> Reque
     claim = await context.in_pool(read_claim, request, now)
     context.peers.check(host_of(claim.key_id))
     try:
-        known = await identify(context, claim)
-    except Unreachable:
+        known = await identify(context, claim, client=request.client)
+    except (Unreachable, TooMuch):
         raise
     except FederationError as error:
         raise BadSignature(str(error)) from error
     return Requester(known.actor_id, known.host)
+
+
+def check_fetches(context: FederationContext, address: str, client: str) -> None:
+    """Count a key that has to be fetched for whoever sent the request. Raises TooMuch (federation reference §3.5)."""
+    if client and not context.restraint.remembers(address, context.clock()):
+        left = context.budgets.take("keys", client.encode(), OF_CLIENT)
+        if not left.is_allowed:
+            raise TooMuch(max(1.0, left.wait))
 
 
 def check_owner(known: KnownKey, owner: str | None) -> None:

@@ -55,7 +55,8 @@ def signed_request(context: FederationContext, request: Request, body: bytes) ->
     query: bytes = scope["query_string"]
     target = path.partition(b"?")[0] + (b"?" + query if query else b"")
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
-    return SignedRequest(request.method, target.decode("latin-1"), context.uris.base_url, headers, body)
+    client = request.client.host if request.client else ""
+    return SignedRequest(request.method, target.decode("latin-1"), context.uris.base_url, headers, body, client)
 
 
 # ── what is asked for ────────────────────────────────────────────────────────────────────────────────────────────────

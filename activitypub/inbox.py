@@ -104,7 +104,7 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     letter: Letter = await context.openings.ask(functools.partial(_open_letters, context), (request, now))
     if letter.signer is not None and letter.proof is None:
         await note_dialect(context, letter.claim, letter.signer)
-    signer_id = await _signer(context, letter) if letter.signer is None else letter.signer.actor_id
+    signer_id = letter.signer.actor_id if letter.signer is not None else await _signer(context, letter, request.client)
     if signer_id is None or type(letter.activity) not in context.routes.by_type:
         return
     spend(context.budgets, letter.activity, None if letter.proof is None else letter.claim)
@@ -203,7 +203,7 @@ def check_authority(activity: Activity, claim: Claim) -> None:
             raise ForeignOrigin(f"{embedded.id} of {embedded.owner}")
 
 
-async def _signer(context: FederationContext, letter: Letter) -> int | None:
+async def _signer(context: FederationContext, letter: Letter, client: str) -> int | None:
     """Return the actor that proved to be the signer, or None for what is accepted and forgotten.
 
     Deletions by actors that were never heard of are forgotten before any fetch: a big server that closes sends one for
@@ -214,7 +214,7 @@ async def _signer(context: FederationContext, letter: Letter) -> int | None:
     if letter.ends_or_renews_itself and (known is None or known.state == "gone"):
         return None
     try:
-        return (await _author(context, letter)).actor_id
+        return (await _author(context, letter, client)).actor_id
     except Unreachable:
         raise
     except FetchError as error:
@@ -225,7 +225,7 @@ async def _signer(context: FederationContext, letter: Letter) -> int | None:
         raise BadSignature(f"document of {actor}: {error}") from error
 
 
-async def _author(context: FederationContext, letter: Letter) -> KnownKey:
+async def _author(context: FederationContext, letter: Letter, client: str) -> KnownKey:
     """Return the key by which the activity's actor vouches for it: in the proof inside, else under the request.
 
     A proof that is forged is worse than none; one whose key cannot be had says nothing, and then the request has to be
@@ -234,7 +234,7 @@ async def _author(context: FederationContext, letter: Letter) -> KnownKey:
     actor = letter.activity.actor
     by_itself = letter.proof is None or letter.claim.key_id.partition("#")[0] == actor
     try:
-        sender = await identify(context, letter.claim, actor if by_itself else None)
+        sender = await identify(context, letter.claim, actor if by_itself else None, client=client)
     except FetchError as error:
         if by_itself or isinstance(error, Unreachable):
             raise
@@ -243,9 +243,9 @@ async def _author(context: FederationContext, letter: Letter) -> KnownKey:
     if letter.proof is None:
         return sender
     try:
-        return await identify(context, letter.proof, actor)
+        return await identify(context, letter.proof, actor, client=client)
     except (FetchError, RemoteError) as error:
-        if isinstance(error, Forged) or (isinstance(error, Unreachable) and sender.actor_uri != actor):
+        if isinstance(error, Forged) or (isinstance(error, Unreachable | TooMuch) and sender.actor_uri != actor):
             raise
         check_owner(sender, actor)
         return sender

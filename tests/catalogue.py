@@ -100,6 +100,7 @@ CASES: dict[str, dict[str, list[str]]] = {
         ],
         DISCOVERY: ["test_a_known_actor_whose_server_fails_is_not_asked_again_after_a_restart"],
         DOCUMENTS: ["test_a_key_that_nobody_knows_is_asked_for_once"],
+        AUTHENTICATION: ["test_s115_from_one_address_only_so_many_keys_are_fetched"],
     },
     "S-116": {INBOX: ["test_s116_a_server_that_cannot_be_reached_is_asked_again"]},
     "S-117": {

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -28,7 +28,7 @@ class SignedRequest:
     """A request as it came over the wire.
 
     `target` is the raw path with its query ("/inbox?x=1"), `origin` our own base URL ("https://kin.example"),
-    `headers` every field as received, repeats included.
+    `headers` every field as received, repeats included, `client` the address that it came from, if that is known.
     """
 
     method: str
@@ -36,6 +36,7 @@ class SignedRequest:
     origin: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    client: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

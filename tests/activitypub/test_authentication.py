@@ -14,7 +14,7 @@ from apsig.rfc9421 import RFC9421Signer, RFC9421Verifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activitypub.authentication import check_owner, is_confirmed, listed_key
+from activitypub.authentication import OF_CLIENT, check_owner, is_confirmed, listed_key
 from activitypub.discovery import fetch_facts
 from activitypub.egress import sign_post
 from activitypub.errors import BadSignature
@@ -24,9 +24,10 @@ from activitypub.signatures.digest import content_digest, digest
 from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.keys import PrivateKey, SigningIdentity
 from activitypub.signatures.messages import SignedRequest, fields_of
+from privacy.budgets import Buckets
 from tests.activitypub.letters import accepted, letter, refused
 from tests.loopback import response
-from tests.peers import Person, ScriptedPeer, Signed, body_of, pem_of, rsa_key
+from tests.peers import Person, ScriptedPeer, Signed, body_of, pem_of, rsa_key, sign
 from tests.receiver import DOMAIN, Receiver
 
 ORIGIN = f"http://{DOMAIN}"
@@ -176,3 +177,21 @@ async def test_s110_a_key_that_two_actors_list_belongs_to_neither(present: Recei
     await refused(present, letter(present, ben.create("as ben"), ben, key_id=ana.key_id), 401, 403)
     await refused(present, letter(present, ana.create("as ana"), ben, key_id=ana.key_id), 401, 403)
     await accepted(present, letter(present, ana.create("still mine"), ana))
+
+
+async def test_s115_from_one_address_only_so_many_keys_are_fetched(here: Receiver, far: ScriptedPeer) -> None:
+    """Whoever makes up signers makes us ask, and not without end; who is known is heard all the same."""
+    ana, ben = far.person("ana"), far.person("ben", key=1)
+    await accepted(here, letter(here, ana.create("one"), ana))
+    object.__setattr__(here.context, "budgets", Buckets(lambda: 0.0))  # which does not fill by itself
+    fetched = far.fetches()
+    for number in range(OF_CLIENT.requests + 20):
+        stranger = Person(far.url(f"/users/made-up-{number}"), "nobody", rsa_key(1))
+        status = (await here.send(letter(here, stranger.create("x"), stranger))).status_code
+        assert status in (401, 429)
+    assert far.fetches() - fetched == OF_CLIENT.requests
+    answer = await here.send(letter(here, ben.create("one"), ben))
+    assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+    asked = sign(b"", ben, at=here.clock(), host=DOMAIN, method="GET", target="/u/somebody")
+    assert (await here.send(asked.with_field("Accept", "application/activity+json"))).status_code == 429
+    await accepted(here, letter(here, ana.create("two"), ana))
