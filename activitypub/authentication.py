@@ -56,7 +56,7 @@ async def _identified(context: FederationContext, claim: Claim, owner: str | Non
         return former
     address = owner or (key_id.partition("#")[0] if known is None else known.actor_uri)
     check_fetches(context, address, client)
-    facts = await fetch_facts(context, address)
+    facts = (await fetch_facts(context, address)).using(key_id)
     if owner not in (None, facts.uri) or not same_origin(facts.uri, key_id):
         raise BadSignature("key.owner", public="The key is not one of the activity's actor.")
     await context.in_pool(claim.confirmed_by, listed_key(facts, key_id))
