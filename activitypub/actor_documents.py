@@ -100,9 +100,9 @@ def read_actor(document: Object, uris: Uris, sanitize: Callable[[str], str]) -> 
 
 
 def usable_keys(keys: tuple[Key, ...]) -> tuple[Key | None, Key | None, tuple[Key, ...]]:
-    """Return the first key for all, the first Ed25519 Multikey, and all further ones; hostile ones count as none (S-114).
+    """Return the key for all, the first Ed25519 Multikey, and all further ones; hostile ones count as none (S-114).
 
-    The key for all is a PEM, or where there is none an RSA Multikey (FEP-521a).
+    The key for all is the first PEM, or where there is none an RSA Multikey (FEP-521a).
     """
     usable = [(key, public) for key in keys if (public := _usable(key)) is not None]
     ed25519 = next((key for key, public in usable if key.multibase is not None and public.kind == "ed25519"), None)
