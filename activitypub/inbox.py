@@ -40,7 +40,7 @@ from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.messages import Claim, SignedRequest
 from activitypub.signatures.proofs import read_proof
 from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
-from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Undo, Update
+from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Follow, Join, Like, Undo, Update
 from activitypub.vocabulary.reading import parse
 from privacy.budgets import Buckets, Rate
 from privacy.records import snowflake
@@ -167,8 +167,8 @@ def open_letter(context: FederationContext, request: SignedRequest, now: datetim
         raise MalformedActivity(public="The document is not an activity.")
     context.peers.check(host_of(claim.key_id))
     context.peers.check(host_of(activity.actor))
-    if proof is not None and not same_origin(proof.key_id, activity.actor):
-        proof = None  # somebody else's, which says nothing of this activity
+    if proof is not None and not (may_be_passed_on(activity) and same_origin(proof.key_id, activity.actor)):
+        proof = None
     check_authority(activity, proof or claim)
     signer = _at_hand(context, claim)
     if signer is not None and proof is None:
@@ -185,6 +185,16 @@ def _at_hand(context: FederationContext, claim: Claim) -> KnownKey | None:
     """Return the key behind a claim if it is in memory and confirms it."""
     known = context.keys.cached(canonical_uri(claim.key_id))
     return known if known is not None and is_confirmed(claim, known.public) else None
+
+
+def may_be_passed_on(activity: Activity) -> bool:
+    """Tell whether a proof counts for an activity: not for what its author may take back and do anew, in any order.
+
+    Whoever has kept such an activity could else do it again for its author: a Follow or Like that was undone since, or
+    what an actor said of itself before.
+    """
+    renews_itself = isinstance(activity, Update) and activity.object_id == activity.actor
+    return not isinstance(activity, Follow | Join | Like) and not renews_itself
 
 
 def check_authority(activity: Activity, claim: Claim) -> None:
@@ -214,7 +224,7 @@ async def _signer(context: FederationContext, letter: Letter, client: str) -> in
     if letter.ends_or_renews_itself and (known is None or known.state == "gone"):
         return None
     try:
-        return (await _author(context, letter, client)).actor_id
+        author = await _author(context, letter, client)
     except Unreachable:
         raise
     except FetchError as error:
@@ -223,6 +233,9 @@ async def _signer(context: FederationContext, letter: Letter, client: str) -> in
         raise BadSignature(f"key of {actor}: {error}") from error
     except MalformedActivity as error:  # the actor's document, not what was sent: that was read before
         raise BadSignature(f"document of {actor}: {error}") from error
+    if author.is_former and letter.ends_or_renews_itself:
+        raise BadSignature("key.former", public="The actor has told of another key since.")
+    return author.actor_id
 
 
 async def _author(context: FederationContext, letter: Letter, client: str) -> KnownKey:

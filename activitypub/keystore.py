@@ -6,7 +6,7 @@ least used go first, and the database is asked again after an hour.
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -50,6 +50,8 @@ class KnownKey:
     actor_id: int
     actor_uri: str
     host: str
+    is_former: bool = False
+    """Whether its owner has told of another one since: it says nothing any more of the owner itself."""
 
 
 class KeyStore:
@@ -91,7 +93,7 @@ class KeyStore:
         for key_id in self._key_ids.get(actor_id, ()):
             known = self._public.get(key_id, now)
             if known is not None:
-                self._former.put(key_id, known, now)
+                self._former.put(key_id, replace(known, is_former=True), now)
         self.forget(actor_id)
 
     def former(self, key_id: str) -> KnownKey | None:

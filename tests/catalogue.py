@@ -59,6 +59,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-106": {
         INBOX: ["test_s106_an_exact_replay_has_no_second_effect"],
         ENDPOINTS: ["test_s106_r202_one_activity_at_every_inbox_and_at_once_is_one"],
+        PASSING_ON: ["test_s106_what_can_be_undone_and_done_again_is_not_repeated_by_others"],
     },
     "S-107": {
         INBOX: ["test_s107_signed_for_another_path_or_host"],

@@ -14,6 +14,7 @@ import rfc8785
 from activitypub.errors import BadSignature, MalformedActivity
 from activitypub.signatures.keys import KeyKind, SigningIdentity, decode_base58, encode_base58
 from activitypub.signatures.messages import FUTURE_WINDOW, MAX_KEY_ID_CHARACTERS, Claim
+from activitypub.strict_json import dumps
 
 Document = dict[str, Any]
 
@@ -22,6 +23,8 @@ CONTEXT: Final = "https://w3id.org/security/data-integrity/v2"
 AS2: Final = "https://www.w3.org/ns/activitystreams"
 COUNTS_FOR: Final = timedelta(days=7)
 MAX_PROOFS = 4
+MAX_PROVEN_BYTES: Final = 65_536
+"""A larger document takes too long to bring into its one form for whoever may be a stranger: 8 ms is the most."""
 SIGNATURE_BYTES, MAX_SIGNATURE_CHARACTERS = 64, 96
 MAX_TIME_CHARACTERS = 40
 _ED25519: Final[frozenset[KeyKind]] = frozenset({"ed25519"})
@@ -32,7 +35,8 @@ _APART = frozenset({"proof", "signature"})
 def read_proof(document: Document, now: datetime) -> Claim | None:
     """Return what the proof in a document claims; None where there is none that counts, at no cost.
 
-    One of another suite, by a key that is no web address, without a time, expired or too old says nothing (FEP-8b32).
+    One of another suite, by a key that is no web address, without a time, expired or too old says nothing (FEP-8b32),
+    nor does one in a document of more than 64 KiB.
     Raises MalformedActivity and BadSignature for one of this suite that cannot be right.
     """
     proof = _of_this_suite(document["proof"]) if "proof" in document else None
@@ -40,6 +44,8 @@ def read_proof(document: Document, now: datetime) -> Claim | None:
         return None
     key_id, created = proof.get("verificationMethod"), _moment(proof, "created")
     if created is None or now - created > COUNTS_FOR or not _is_address(key_id) or _has_expired(proof, now):
+        return None
+    if len(dumps(document)) > MAX_PROVEN_BYTES:
         return None
     if created - now > FUTURE_WINDOW:
         raise BadSignature("proof.future", public="The proof is from the future. Please check your clock.")

@@ -8,7 +8,7 @@ import pytest
 from activitypub.peers import set_level
 from tests.activitypub.letters import accepted, letter, refused
 from tests.peers import Json, Person, ScriptedPeer, activity_answer, prove, with_multikey
-from tests.receiver import Receiver
+from tests.receiver import Receiver, make_local
 
 
 @pytest.fixture
@@ -146,6 +146,21 @@ async def test_a_proof_whose_key_cannot_be_had_says_nothing(here: Receiver, far:
     far.answers["/users/cleo"] = activity_answer({}, 503)
     await accepted(here, letter(here, prove(cleo.create("three"), cleo, here.clock()), cleo))
     assert (await here.send(letter(here, prove(cleo.create("four"), cleo, here.clock()), rob))).status_code == 503
+
+
+@pytest.mark.parametrize("kind", ["Follow", "Join", "Like", "EmojiReact"])
+async def test_s106_what_can_be_undone_and_done_again_is_not_repeated_by_others(
+    here: Receiver, ana: Person, rob: Person, kind: str
+) -> None:
+    """Its id may come again once it was undone, so that a week's proof would bring it back without her."""
+    kim = await make_local(here, "kim")
+    await accepted(here, letter(here, proven(here, ana), rob))
+    again = prove(ana.activity(kind, kim.uri), ana, here.clock())
+    await refused(here, letter(here, again, rob), 401)
+    assert (await here.send(letter(here, again, ana))).status_code == 202
+    await here.work()
+    undo = prove(ana.activity("Undo", again["id"]), ana, here.clock())
+    await accepted(here, letter(here, undo, rob))
 
 
 async def test_s117_a_farewell_with_a_proof_outlives_its_server(

@@ -190,6 +190,9 @@ def test_what_says_nothing() -> None:
         {"expires": "2026-11-23T09:54:59Z"},
     ):
         assert read_proof(bent(**fields), NOW) is None
+    for size, counts in ((64_000, True), (66_000, False)):
+        large = prove(DOCUMENT | {"summary": "x" * size}, IDENTITY, NOW)
+        assert (read_proof(large, NOW) is not None) is counts
     for age, counts in ((timedelta(days=7), True), (timedelta(days=7, seconds=1), False)):
         assert (read_proof(bent(), NOW + age) is not None) is counts
 

@@ -187,12 +187,31 @@ async def test_nobody_else_tells_of_a_new_key(here: Receiver, far: ScriptedPeer,
     await accepted(here, letter(here, ana.create("two"), ana))
 
 
-async def test_with_a_proof_the_news_comes_by_anybody(here: Receiver, far: ScriptedPeer, evil: ScriptedPeer) -> None:
+async def test_an_old_key_has_no_say_over_its_owner_any_more(here: Receiver, far: ScriptedPeer) -> None:
+    """Whoever has stolen it can neither turn the change back nor end the actor, though its letters are taken for a day."""
+    ana = far.person("ana")
+    await accepted(here, letter(here, ana.create("one"), ana))
+    before = ana.document
+    ana.document = renewed(ana, 1, f"{ana.uri}#main-key-2")
+    await accepted(here, letter(here, ana.activity("Update", ana.document), ana))
+    await accepted(here, letter(here, ana.create("two"), ana))
+    await refused(here, letter(here, ana.activity("Update", before), ana), 401)
+    await refused(here, letter(here, ana.activity("Delete", ana.uri), ana), 401)
+    new = as_new(ana, 1)
+    await accepted(here, letter(here, ana.create("three"), new, key_id=f"{ana.uri}#main-key-2"))
+    await accepted(here, letter(here, ana.activity("Delete", ana.uri), new, key_id=f"{ana.uri}#main-key-2"))
+
+
+async def test_what_somebody_says_of_itself_comes_from_itself(
+    here: Receiver, far: ScriptedPeer, evil: ScriptedPeer
+) -> None:
+    """Also with a proof: whoever kept what it said last week could else bring that back."""
     ana, rob = far.person("ana"), evil.person("rob", key=2)
     with_multikey(ana)
     await accepted(here, letter(here, ana.create("one"), ana))
+    await accepted(here, letter(here, rob.create("one"), rob))
     update = prove(ana.activity("Update", renewed(ana, 1, ana.key_id)), ana, here.clock())
-    await accepted(here, letter(here, update, rob))
-    await accepted(here, letter(here, ana.create("two"), as_new(ana, 1)))
+    await refused(here, letter(here, update, rob), 401)
+    await accepted(here, letter(here, update, ana))
     object.__setattr__(here.context, "keys", KeyStore(here.context.database, here.clock))
     await accepted(here, letter(here, ana.create("three"), as_new(ana, 1)))
