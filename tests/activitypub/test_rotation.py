@@ -188,7 +188,7 @@ async def test_nobody_else_tells_of_a_new_key(here: Receiver, far: ScriptedPeer,
 
 
 async def test_an_old_key_has_no_say_over_its_owner_any_more(here: Receiver, far: ScriptedPeer) -> None:
-    """Whoever has stolen it can neither turn the change back nor end the actor, though its letters are taken for a day."""
+    """Whoever has stolen it neither turns the change back nor ends the actor; its letters are taken for a day."""
     ana = far.person("ana")
     await accepted(here, letter(here, ana.create("one"), ana))
     before = ana.document
