@@ -16,7 +16,7 @@ from activitypub.context import FederationContext
 from activitypub.outbox import Parcel
 from activitypub.signatures.digest import digest
 from activitypub.signatures.keys import SigningIdentity
-from activitypub.signatures.proofs import prove
+from activitypub.signatures.proofs import MAX_PROVEN_BYTES, prove
 from activitypub.strict_json import dumps
 from activitypub.vocabulary.base import PUBLIC, Document
 from privacy.errors import KeyShredded
@@ -37,7 +37,9 @@ class Prover:
     async def add_to(self, parcels: Mapping[int, Parcel]) -> dict[int, Parcel]:
         """Return activities by number, those that are public with the proofs of our actors in them."""
         new = {
-            number: parcel for number, parcel in parcels.items() if number not in self._proven and _MARK in parcel.body
+            number: parcel
+            for number, parcel in parcels.items()
+            if number not in self._proven and len(parcel.body) <= MAX_PROVEN_BYTES and _MARK in parcel.body
         }
         if new:
             in_pool = self._context.egress.in_signing_pool

@@ -145,6 +145,13 @@ async def test_one_proof_for_each_activity_however_many_get_it(
     assert len({seen.body for seen in far.server.seen}) == 1
 
 
+async def test_what_is_too_large_to_be_read_for_a_proof_bears_none(
+    here: Receiver, far: ScriptedPeer, kim: ActorView
+) -> None:
+    large = post(kim.uri, summary="x" * 66_000)
+    assert await sent(here, far, kim, large) == [large]
+
+
 async def test_without_its_key_an_activity_goes_out_as_it_is(here: Receiver, far: ScriptedPeer, kim: ActorView) -> None:
     """Somebody whose keys are gone proves nothing; a group may still say that there was something."""
     club = await make_local(here, "club", "Group")
