@@ -7,6 +7,7 @@ own, no scheme that we do not speak, keys that can be used, one canonical host.
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from activitypub.errors import BadSignature, ForeignOrigin, MalformedActivity
 from activitypub.origins import host_of, same_origin
@@ -49,6 +50,8 @@ class ActorFacts:
     """The best key with which its server says that it verifies RFC 9421 signatures (FEP-844e)."""
     claimed: Handle
     """The address by which the actor calls itself, which may name another host (FEP-2c59)."""
+    seen_at: datetime | None = None
+    """When its server said so; answers are remembered for some minutes."""
 
     def using(self, key_id: str) -> "ActorFacts":
         """Return the same with that of the further keys which has this id as the one of its kind, if there is one."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, insert, or_, select, update
 
 from activitypub.actor_documents import ActorFacts
 from activitypub.errors import ForeignOrigin, Gone
@@ -263,7 +263,7 @@ def store_remote_actor(uow: UnitOfWork, facts: ActorFacts, actor_id: int, *, con
     if known is not None and known.state == "gone":
         raise Gone(f"actor {known.id}")
     _clear_handle(uow, facts, confirmed=confirmed)
-    described = _described(facts) | _keys(facts) | {"handle": facts.handle, "fetched_at": uow.now}
+    described = _described(facts) | _keys(facts) | {"handle": facts.handle, "fetched_at": facts.seen_at or uow.now}
     if known is None:
         first_day = uow.now.replace(hour=0, minute=0, second=0, microsecond=0)
         fixed = {"id": actor_id, "uri": facts.uri, "host": facts.host, "local": False, "state": "active"}
@@ -279,8 +279,13 @@ def store_remote_actor(uow: UnitOfWork, facts: ActorFacts, actor_id: int, *, con
 
 
 def store_keys_only(uow: UnitOfWork, facts: ActorFacts) -> None:
-    """Take over nothing but the keys: what a fetch after a failed signature may change (S-122)."""
+    """Take over nothing but the keys: what a fetch after a failed signature may change (S-122).
+
+    An answer that was remembered while another process took in the news of other keys changes nothing.
+    """
     remote = update(ACTORS).where(ACTORS.c.uri == facts.uri, ACTORS.c.local.is_(False))
+    if facts.seen_at is not None:
+        remote = remote.where(or_(ACTORS.c.fetched_at.is_(None), ACTORS.c.fetched_at <= facts.seen_at))
     uow.connection.execute(remote.values(_keys(facts)))
 
 

@@ -5,6 +5,7 @@ time do not wait for each other (federation reference §3.6).
 """
 
 import functools
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -100,7 +101,7 @@ async def _fetch_now(context: FederationContext, address: str) -> ActorFacts:
         if not same_origin(owner, address):
             raise ForeignOrigin(f"key {address} of {owner}")
         document = await context.egress.fetch_document(owner, signer)
-    facts = await context.in_pool(_read, context, document)
+    facts = replace(await context.in_pool(_read, context, document), seen_at=context.clock())
     if facts.verifies is not None:
         context.egress.dialects.note_spoken(facts.host, facts.verifies, context.clock())
     return facts

@@ -7,7 +7,7 @@ their meaning, which the floor above knows (`ports.InboxRoutes`).
 import asyncio
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -176,9 +176,12 @@ def open_letter(context: FederationContext, request: SignedRequest, now: datetim
     elif signer is not None and proof is not None:
         vouching = _at_hand(context, proof)
         signer = vouching if vouching is not None and vouching.actor_uri == activity.actor else None
-    passes = signer is not None and type(activity) in context.routes.by_type
-    row = sealed_row(context, activity, request.body, now) if passes else None
-    return Letter(activity, claim, proof, signer, row)
+    letter = Letter(activity, claim, proof, signer)
+    if signer is None or letter.ends_or_renews_itself:
+        return replace(letter, signer=None)
+    if type(activity) not in context.routes.by_type:
+        return letter
+    return replace(letter, row=sealed_row(context, activity, request.body, now))
 
 
 def _at_hand(context: FederationContext, claim: Claim) -> KnownKey | None:
@@ -221,8 +224,10 @@ async def _signer(context: FederationContext, letter: Letter, client: str) -> in
     """
     actor = letter.activity.actor
     known = await context.database.read(actor_by_uri, actor)
-    if letter.ends_or_renews_itself and (known is None or known.state == "gone"):
-        return None
+    if letter.ends_or_renews_itself:
+        if known is None or known.state == "gone":
+            return None
+        context.keys.forget(known.id)  # another process may have learned of new ones
     try:
         author = await _author(context, letter, client)
     except Unreachable:

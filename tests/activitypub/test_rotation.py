@@ -27,7 +27,7 @@ from tests.activitypub.letters import accepted, letter, refused
 from tests.factories import shared_keys
 from tests.loopback import Seen, response
 from tests.peers import Json, Person, ScriptedPeer, pem_of, prove, rsa_key, with_multikey
-from tests.receiver import DOMAIN, Receiver, make_local
+from tests.receiver import DOMAIN, Receiver, make_local, receiving
 
 FORMER = table_of(FormerKey)
 NEW = make_key_pair()
@@ -200,6 +200,22 @@ async def test_an_old_key_has_no_say_over_its_owner_any_more(here: Receiver, far
     new = as_new(ana, 1)
     await accepted(here, letter(here, ana.create("three"), new, key_id=f"{ana.uri}#main-key-2"))
     await accepted(here, letter(here, ana.activity("Delete", ana.uri), new, key_id=f"{ana.uri}#main-key-2"))
+
+
+async def test_a_process_that_missed_the_news_asks_before_the_old_key_says_anything_of_its_owner(
+    here: Receiver, far: ScriptedPeer, evil: ScriptedPeer
+) -> None:
+    """It still has the old key in memory, where another process has taken the news in."""
+    ana = far.person("ana")
+    await accepted(here, letter(here, ana.create("one"), ana))
+    before = ana.document
+    ana.document = renewed(ana, 1, f"{ana.uri}#main-key-2")
+    context = here.context
+    here.clock.move(timedelta(seconds=1))
+    async with receiving(context.database, context.vault, here.clock, frozenset({far.server.peer})) as another:
+        await accepted(another, letter(here, ana.activity("Update", ana.document), ana))
+    await refused(here, letter(here, ana.activity("Update", before), ana), 401)
+    await refused(here, letter(here, ana.activity("Delete", ana.uri), ana), 401)
 
 
 async def test_what_somebody_says_of_itself_comes_from_itself(
