@@ -20,7 +20,7 @@ ARRIVALS, VISIBILITY, POLICY, CONTENT = (
 )
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
 DOORS = "architecture/test_doors.py"
-ROTATION = "activitypub/test_rotation.py"
+ROTATION, PROVING = "activitypub/test_rotation.py", "activitypub/test_proving.py"
 
 # §4 and §5: every case, with its severity as the catalogue has it.
 SEVERITY = {
@@ -380,6 +380,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     "R-210": {
         HANDLING: ["test_s620_r210_one_that_trips_us_comes_again_and_stops_nobody"],
         DELIVERY: ["test_r_210_a_poisoned_delivery_ends_and_others_do_not_suffer"],
+        PROVING: ["test_r210_what_has_no_canonical_form_stops_nobody"],
     },
     "R-211": {DELIVERY: ["test_r_211_a_clock_that_jumps_empties_no_queue"]},
     "R-212": {DELIVERY: ["test_r_212_what_was_not_sent_is_given_back"]},

@@ -36,7 +36,7 @@ def read_proof(document: Document, now: datetime) -> Claim | None:
     """Return what the proof in a document claims; None where there is none that counts, at no cost.
 
     One of another suite, by a key that is no web address, without a time, expired or too old says nothing (FEP-8b32),
-    nor does one in a document of more than 64 KiB.
+    nor does one in a document of more than 64 KiB, or in one that has no canonical form.
     Raises MalformedActivity and BadSignature for one of this suite that cannot be right.
     """
     proof = _of_this_suite(document["proof"]) if "proof" in document else None
@@ -51,11 +51,18 @@ def read_proof(document: Document, now: datetime) -> Claim | None:
         raise BadSignature("proof.future", public="The proof is from the future. Please check your clock.")
     if proof.get("proofPurpose") != PURPOSE:
         raise BadSignature("proof.purpose", public="The proof was made for another purpose.")
-    return Claim(str(key_id), "proof", _ED25519, _messages(document, proof), _signature(proof.get("proofValue")))
+    signature = _signature(proof.get("proofValue"))
+    try:
+        return Claim(str(key_id), "proof", _ED25519, _messages(document, proof), signature)
+    except rfc8785.CanonicalizationError:
+        return None
 
 
 def prove(document: Document, identity: SigningIdentity, created: datetime) -> Document:
-    """Return a document with a proof by an Ed25519 key: the same input gives the same bytes."""
+    """Return a document with a proof by an Ed25519 key: the same input gives the same bytes.
+
+    One that has no canonical form is returned as it is.
+    """
     contexts = _with_proofs(document.get("@context", AS2))
     unsigned = {"@context": contexts, **{name: value for name, value in document.items() if name not in _APART}}
     unsigned["@context"] = contexts
@@ -67,16 +74,19 @@ def prove(document: Document, identity: SigningIdentity, created: datetime) -> D
         "proofPurpose": PURPOSE,
         "created": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    signature = identity.private_key.sign(signed_message(unsigned, config))
+    try:
+        signature = identity.private_key.sign(signed_message(unsigned, config))
+    except rfc8785.CanonicalizationError:
+        return document
     return unsigned | {"proof": config | {"proofValue": "z" + encode_base58(signature)}}
 
 
 def signed_message(unsigned: Document, config: Document) -> bytes:
     """Return what is signed: the hash of the proof without its value, then that of the document without proof.
 
-    Raises MalformedActivity for what has no canonical form (RFC 8785 §3: whole numbers beyond 53 bits).
+    Raises rfc8785.CanonicalizationError for what has no canonical form (RFC 8785 §3: whole numbers beyond 53 bits).
     """
-    return _hash(config) + _hash(unsigned)
+    return b"".join(hashlib.sha256(rfc8785.dumps(part)).digest() for part in (config, unsigned))
 
 
 def _messages(document: Document, proof: Document) -> tuple[bytes, ...]:
@@ -139,13 +149,6 @@ def _signature(value: Any) -> bytes:
     if len(signature) != SIGNATURE_BYTES:
         raise MalformedActivity("proof.value", public="The value of the proof is not an Ed25519 signature.")
     return signature
-
-
-def _hash(value: Document) -> bytes:
-    try:
-        return hashlib.sha256(rfc8785.dumps(value)).digest()
-    except ValueError as error:
-        raise MalformedActivity("proof.form", public="The document has no canonical form.") from error
 
 
 def _listed(context: Any) -> list[Any]:

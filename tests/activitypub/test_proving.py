@@ -145,6 +145,17 @@ async def test_one_proof_for_each_activity_however_many_get_it(
     assert len({seen.body for seen in far.server.seen}) == 1
 
 
+async def test_r210_what_has_no_canonical_form_stops_nobody(
+    here: Receiver, far: ScriptedPeer, kim: ActorView, club: ActorView
+) -> None:
+    """Somebody else's number, in what a group announces, beside what can be proved."""
+    ana = far.person("ana")
+    odd = announce(club.uri, ana.create("odd", number=2**60))
+    told, even = await sent(here, far, club, odd, announce(club.uri, post(kim.uri), id=f"{HOME}/a/2"))
+    assert told == odd
+    assert await proved_by(here, even, club)
+
+
 async def test_what_is_too_large_to_be_read_for_a_proof_bears_none(
     here: Receiver, far: ScriptedPeer, kim: ActorView
 ) -> None:
