@@ -56,11 +56,10 @@ async def _identified(context: FederationContext, claim: Claim, owner: str | Non
         return former
     address = owner or (key_id.partition("#")[0] if known is None else known.actor_uri)
     check_fetches(context, address, client)
-    facts = (await fetch_facts(context, address)).using(key_id)
+    facts = await fetch_facts(context, address)
     if owner not in (None, facts.uri) or not same_origin(facts.uri, key_id):
         raise BadSignature("key.owner", public="The key is not one of the activity's actor.")
-    await context.in_pool(claim.confirmed_by, listed_key(facts, key_id))
-    return await _introduced(context, facts, key_id)
+    return await _introduced(context, await context.in_pool(_confirmed, claim, facts, key_id), key_id)
 
 
 async def requester(context: FederationContext, request: SignedRequest) -> Requester:
@@ -113,6 +112,13 @@ def listed_key(facts: ActorFacts, key_id: str) -> PublicKey:
     if facts.ed25519_key_id == key_id and facts.ed25519_public_multibase is not None:
         return decode_multikey(facts.ed25519_public_multibase)
     raise BadSignature("key.unlisted", public="The actor does not list the key that the request is signed with.")
+
+
+def _confirmed(claim: Claim, facts: ActorFacts, key_id: str) -> ActorFacts:
+    """Return what is known of an actor with the key that made the signature; raises BadSignature (for the pool)."""
+    using = facts.using(key_id)
+    claim.confirmed_by(listed_key(using, key_id))
+    return using
 
 
 async def _introduced(context: FederationContext, facts: ActorFacts, key_id: str) -> KnownKey:
