@@ -5,6 +5,7 @@ What depends on who asked is never kept by a cache (I6), and what may not be see
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from activitypub.errors import BadSignature, Gone, Refused
 from activitypub.handles import ended_handle
 from activitypub.ledger import note_fetch
 from activitypub.ports import NOBODY, NOBODY_AT_ALL, ActorView, Ended, Publication, Requester
+from activitypub.proving import proven_document
 from activitypub.signatures.messages import SignedRequest
 from activitypub.uris import ActorKind, Uris
 from activitypub.vocabulary.actors import ED25519_SIGNATURES, RFC_9421, Application
@@ -135,6 +137,8 @@ async def answer(context: FederationContext, request: Request, question: Questio
             await context.database.write(note_fetch, found.copy.post_id, asker.actor_id, found.copy.ends_at)
             # Had it ended before that was noted, nobody would ask this server to delete it.
             found = await context.database.read(question, asker)
+        if isinstance(found, Publication) and found.public:
+            found = replace(found, document=await proven_document(context, found.document))
         return document_response(found)
     if page is not None:
         return await page(request)

@@ -1,11 +1,12 @@
-"""Proofs for what leaves (FEP-8b32): put into public activities shortly before they are sent, and into no others.
+"""Proofs for what leaves (FEP-8b32): put into public activities and posts as they are sent or fetched, into no others.
 
 Whoever gets a public activity may then pass it on, and whoever gets it that way need not ask here. What is for members
 gets none: its author could not deny it any more once it has leaked (docs/decisions/proofs.md).
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -45,25 +46,34 @@ class Prover:
             in_pool = self._context.egress.in_signing_pool
             documents = await in_pool(_read_all, new)
             speakers = set[str]().union(*(speakers_in(document) for document in documents.values()))
-            identities = {uri: key for uri in sorted(speakers) if (key := await self._identity(uri)) is not None}
+            identities = await _identities(self._context, speakers)
             self._proven |= await in_pool(_prove_all, new, documents, identities)
         found = {number: self._proven.get(number, parcel) for number, parcel in parcels.items()}
         while len(self._proven) > MAX_REMEMBERED:
             self._proven.popitem(last=False)
         return found
 
-    async def _identity(self, uri: str) -> SigningIdentity | None:
-        if not self._context.uris.is_local(uri):
-            return None  # what another wrote and a group of ours announces: proved by its author, or not at all
-        try:
-            return await self._context.keys.proving_identity(uri)
-        except KeyShredded:
-            return None
+
+async def proven_document(context: FederationContext, document: Mapping[str, Any]) -> Document:
+    """Return a document that somebody fetches with the proof of who speaks in it, if it is for everybody."""
+    told, identities = dict(document), await _identities(context, speakers_in(dict(document)))
+    return await context.in_pool(with_proofs, told, identities, context.clock()) if identities else told
+
+
+async def _identities(context: FederationContext, speakers: Iterable[str]) -> dict[str, SigningIdentity]:
+    """Return the keys of those who are of this node: what another wrote is proved by itself, or not at all."""
+    found = {}
+    for uri in sorted(speakers):
+        if context.uris.is_local(uri):
+            with suppress(KeyShredded):
+                found[uri] = await context.keys.proving_identity(uri)
+    return found
 
 
 def speakers_in(document: Document) -> set[str]:
-    """Return the actors whose proofs an activity needs: its own, and that of the activity which it announces (pure)."""
-    return {str(part["actor"]) for part in (document, announced_in(document)) if part is not None and needs_proof(part)}
+    """Return the actors whose proofs a document needs: its own, and that of the activity which it announces (pure)."""
+    parts = (document, announced_in(document))
+    return {_speaker(part) for part in parts if part is not None and needs_proof(part)}
 
 
 def announced_in(document: Document) -> Document | None:
@@ -73,8 +83,8 @@ def announced_in(document: Document) -> Document | None:
 
 
 def needs_proof(part: Document) -> bool:
-    """Tell whether an activity is public and bears no proof yet."""
-    return "proof" not in part and isinstance(part.get("actor"), str) and _is_public(part)
+    """Tell whether an activity or a post is public and bears no proof yet."""
+    return "proof" not in part and bool(_speaker(part)) and _is_public(part)
 
 
 def with_proofs(document: Document, identities: Mapping[str, SigningIdentity], created: datetime) -> Document:
@@ -86,8 +96,13 @@ def with_proofs(document: Document, identities: Mapping[str, SigningIdentity], c
 
 
 def _proved(part: Document, identities: Mapping[str, SigningIdentity], created: datetime) -> Document:
-    identity = identities.get(part["actor"]) if needs_proof(part) else None
+    identity = identities.get(_speaker(part)) if needs_proof(part) else None
     return part if identity is None else prove(part, identity, created)
+
+
+def _speaker(part: Document) -> str:
+    named = part.get("actor") or part.get("attributedTo")
+    return named if isinstance(named, str) else ""
 
 
 def _is_public(document: Document) -> bool:

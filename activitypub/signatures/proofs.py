@@ -21,6 +21,9 @@ Document = dict[str, Any]
 PROOF_TYPE, SUITE, PURPOSE = "DataIntegrityProof", "eddsa-jcs-2022", "assertionMethod"
 CONTEXT: Final = "https://w3id.org/security/data-integrity/v2"
 AS2: Final = "https://www.w3.org/ns/activitystreams"
+PUBLIC: Final = f"{AS2}#Public"
+_PUBLIC_IN_SHORT = ("as:Public", "Public")
+_ADDRESSES = frozenset({"to", "cc", "bto", "bcc", "audience"})
 COUNTS_FOR: Final = timedelta(days=7)
 MAX_PROOFS = 4
 MAX_PROVEN_BYTES: Final = 65_536
@@ -90,17 +93,38 @@ def signed_message(unsigned: Document, config: Document) -> bytes:
 
 
 def _messages(document: Document, proof: Document) -> tuple[bytes, ...]:
-    config = {name: value for name, value in proof.items() if name != "proofValue"}
+    """Return what may have been signed: the document as it came, and as Fedify signs it before it writes it."""
     unsigned = {name: value for name, value in document.items() if name not in _APART}
+    spelled_out = _spelled_out(unsigned, "")
+    messages = _messages_of(unsigned, proof)
+    return messages if spelled_out == unsigned else messages + _messages_of(spelled_out, proof)
+
+
+def _spelled_out(value: Any, name: str) -> Any:
+    """Return a value with the address of everybody in full, and attachments in an array.
+
+    Fedify signs documents in this spelling and may send them in the other; read here, both say the same.
+    """
+    if name == "attachment" and value is not None and type(value) is not list:
+        return [_spelled_out(value, "")]
+    if type(value) is dict:
+        return {key: each if key == "@context" else _spelled_out(each, key) for key, each in value.items()}
+    if type(value) is list:
+        return [_spelled_out(each, "" if name == "attachment" else name) for each in value]
+    return PUBLIC if name in _ADDRESSES and value in _PUBLIC_IN_SHORT else value
+
+
+def _messages_of(unsigned: Document, proof: Document) -> tuple[bytes, ...]:
+    config = {name: value for name, value in proof.items() if name != "proofValue"}
     if "@context" in config:
         # The suite would let the document have more contexts than were signed: then it says more than was signed.
-        if _listed(config["@context"]) != _listed(document.get("@context", config["@context"])):
+        if _listed(config["@context"]) != _listed(unsigned.get("@context", config["@context"])):
             raise BadSignature("proof.context", public="The proof was made under another @context.")
         return (signed_message(unsigned | {"@context": config["@context"]}, config),)
     messages = [signed_message(unsigned, config)]
-    if "@context" in document:
-        # Fedify signs the document's context along and does not write it into the proof.
-        messages.append(signed_message(unsigned, config | {"@context": document["@context"]}))
+    if "@context" in unsigned:
+        # Some sign the document's context along and do not write it into the proof.
+        messages.append(signed_message(unsigned, config | {"@context": unsigned["@context"]}))
     return tuple(messages)
 
 

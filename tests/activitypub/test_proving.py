@@ -13,7 +13,7 @@ from activitypub.actors import public_keys
 from activitypub.delivery import deliver_due
 from activitypub.keystore import KeyStore
 from activitypub.models import ActorKey
-from activitypub.ports import ActorView
+from activitypub.ports import ActorView, Publication
 from activitypub.queueing import Outgoing, enqueue_to
 from activitypub.signatures.keys import PrivateKey
 from privacy.unit_of_work import table_of
@@ -161,6 +161,30 @@ async def test_what_is_too_large_to_be_read_for_a_proof_bears_none(
 ) -> None:
     large = post(kim.uri, summary="x" * 66_000)
     assert await sent(here, far, kim, large) == [large]
+
+
+async def test_who_fetches_what_is_public_gets_the_proof_along(
+    here: Receiver, far: ScriptedPeer, kim: ActorView
+) -> None:
+    """A post as well as an activity; and what is for some only, or is no word of anybody, comes without."""
+    create = post(kim.uri)
+    note = {"@context": AS, **create["object"], "to": [PUBLIC], "cc": []}
+    private = note | {"to": [f"{kim.uri}/followers"]}
+    collection = {"@context": AS, "id": f"{HOME}/p/4", "type": "Collection", "attributedTo": kim.uri}
+    here.publications.posts = {
+        1: Publication(note, public=True),
+        2: Publication(create, public=True),
+        3: Publication(private, public=False),
+        4: Publication(collection, public=True),
+        5: Publication(note | {"attributedTo": far.url("/users/ana")}, public=True),
+        6: Publication(note, public=False),
+    }
+    for number, proved in ((1, True), (2, True), (3, False), (4, False), (5, False), (6, False)):
+        answer = await here.get(f"/p/{number}")
+        assert ("proof" in answer.json()) is proved
+        assert (await proved_by(here, answer.json(), kim)) is proved
+        if not proved:
+            assert answer.json() == here.publications.posts[number].document  # type: ignore[union-attr]  # none has ended
 
 
 async def test_without_its_key_an_activity_goes_out_as_it_is(here: Receiver, far: ScriptedPeer, kim: ActorView) -> None:

@@ -155,9 +155,8 @@ async function prove(site, { as, activity }) {
   const pair = pairs.find(({ privateKey }) => privateKey.algorithm.name === "Ed25519");
   const object = await Activity.fromJsonLd(activity, loaders);
   const signed = await signObject(object, pair.privateKey, pair.multikey.id, loaders);
-  const document = await signed.toJsonLd({ format: "compact", ...loaders });
-  // Fedify signs, and in its own sending writes, the address of everybody in full.
-  return JSON.parse(JSON.stringify(document).replaceAll('"as:Public"', JSON.stringify(PUBLIC_COLLECTION.href)));
+  // It signs the address of everybody in full, and writes it in short where it is asked for a document like this.
+  return signed.toJsonLd({ format: "compact", ...loaders });
 }
 
 // Whose proof Fedify finds in a document, or null.
