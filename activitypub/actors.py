@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Row, Select, String, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Row, Select, String, bindparam, insert, or_, select, update
 
 from activitypub.actor_documents import ActorFacts
 from activitypub.errors import ForeignOrigin, Gone
@@ -271,10 +271,10 @@ def store_remote_actor(uow: UnitOfWork, facts: ActorFacts, *, confirmed: bool, k
     if known is not None and known.state == "gone":
         raise Gone(f"actor {known.id}")
     if known is not None and keys_only:
-        uow.connection.execute(update(ACTORS).where(ACTORS.c.id == known.id).values(_keys(facts)))
+        _take_keys(uow, known.id, facts)
         return known
     _clear_handle(uow, facts, confirmed=confirmed)
-    described = _described(facts) | _keys(facts) | {"handle": facts.handle}
+    described = _described(facts) | _keys(facts) | {"handle": facts.handle, "fetched_at": facts.seen_at or uow.now}
     if known is None:
         return _insert_remote(uow, facts, described)
     uow.connection.execute(update(ACTORS).where(ACTORS.c.id == known.id).values(described))
@@ -295,6 +295,17 @@ def _insert_remote(uow: UnitOfWork, facts: ActorFacts, described: dict[str, Any]
     return ActorView(**{name: row[name] for name in ActorView.__slots__})
 
 
+def _take_keys(uow: UnitOfWork, actor_id: int, facts: ActorFacts) -> None:
+    """Take over nothing but the keys: what a fetch after a failed signature may change (S-122).
+
+    An answer that was remembered while another process took in the news of other keys changes nothing.
+    """
+    known = update(ACTORS).where(ACTORS.c.id == actor_id)
+    if facts.seen_at is not None:
+        known = known.where(or_(ACTORS.c.fetched_at.is_(None), ACTORS.c.fetched_at <= facts.seen_at))
+    uow.connection.execute(known.values(_keys(facts)))
+
+
 def refused_until(uow: UnitOfWork, uri: str) -> datetime | None:
     """Return the moment before which an actor is not to be fetched again, as far as it lies ahead."""
     query = select(ACTORS.c.refused_until).where(ACTORS.c.uri == uri, ACTORS.c.refused_until > uow.now)
@@ -311,7 +322,7 @@ def apply_actor_update(uow: UnitOfWork, actor: ActorView, facts: ActorFacts) -> 
     """Take over what an actor says of itself in an Update that it signed itself. Raises ForeignOrigin for another's."""
     if facts.uri != actor.uri or actor.local:
         raise ForeignOrigin(f"update of {facts.uri} by {actor.uri}")
-    values = _described(facts) | _keys(facts)
+    values = _described(facts) | _keys(facts) | {"fetched_at": uow.now}
     if _holder(uow, facts) is None:
         values["handle"] = facts.handle
     uow.connection.execute(update(ACTORS).where(ACTORS.c.id == actor.id).values(values))

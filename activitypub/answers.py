@@ -37,6 +37,8 @@ class Answer:
 
     status: int
     retry_at: datetime | None
+    asked: str = ""
+    """The signature that is asked for, as Accept-Signature says it."""
 
     @property
     def is_taken(self) -> bool:
@@ -44,7 +46,7 @@ class Answer:
         return 200 <= self.status < 300
 
 
-def check_status(status: int) -> None:
+def check_status(status: int, asked: str = "") -> None:
     """Pass 2xx; raises Gone (410), Unreachable (408, 425, 429, 5xx: ask again later) and Refused (all others)."""
     if 200 <= status < 300:
         return
@@ -52,7 +54,7 @@ def check_status(status: int) -> None:
         raise Gone("status 410")
     if status >= 500 or status in PASSING_STATUSES:
         raise Unreachable(f"status {status}")
-    raise Refused(status)
+    raise Refused(status, asked=asked)
 
 
 def check_coding(headers: Mapping[str, str]) -> None:

@@ -30,7 +30,7 @@ async def describe_due(context: FederationContext) -> int:
     if context.peers.mode == "off":
         return 0
     await context.peers.keep_current(context.database, context.clock())
-    await context.egress.dialects.keep(context.database)
+    await context.egress.dialects.keep(context.database, context.clock())
     hosts = await context.database.read(undescribed)
     names = await asyncio.gather(*(_software_of(context, host) for host in hosts))
     if hosts:

@@ -6,6 +6,7 @@ time do not wait for each other (federation reference §3.6).
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -104,7 +105,10 @@ async def _fetch_now(context: FederationContext, address: str) -> ActorFacts:
         if not same_origin(owner, address):
             raise ForeignOrigin(f"key {address} of {owner}")
         document = await context.egress.fetch_document(owner, signer)
-    return await context.in_pool(_read, context, document)
+    facts = replace(await context.in_pool(_read, context, document), seen_at=context.clock())
+    if facts.verifies is not None:
+        context.egress.dialects.note_spoken(facts.host, facts.verifies, context.clock())
+    return facts
 
 
 def _read(context: FederationContext, document: dict[str, Any]) -> ActorFacts:

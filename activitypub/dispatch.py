@@ -32,6 +32,9 @@ from activitypub.outbox import (
     release,
 )
 from activitypub.outcomes import judge, kept_back_until
+from activitypub.proving import Prover
+from activitypub.rotation import ROTATION
+from activitypub.signatures.asking import Asked, read_asked
 from activitypub.signatures.keys import SigningIdentity
 from activitypub.signatures.messages import Dialect
 from activitypub.targets import Target
@@ -43,7 +46,7 @@ CLAIMED_AT_ONCE = 256
 SIGNED_AT_ONCE, SIGNING_LANES = 16, 2
 LOOK_AGAIN_SECONDS = 0.2
 """How soon a new delivery is seen while only slow servers are being waited for."""
-SigningJob = tuple[SigningIdentity, Target, str, Dialect]
+SigningJob = tuple[SigningIdentity, Target, str, Dialect, Asked | None]
 
 
 def draw() -> float:
@@ -58,6 +61,7 @@ class Dispatch:
         """Begin with nothing; `chance` draws from 0 to 1."""
         self._context = context
         self._chance = chance
+        self._prover = Prover(context)
         self._signing: Batcher[SigningJob, dict[str, str]] = Batcher(most=SIGNED_AT_ONCE, lanes=SIGNING_LANES)
         self._under_way: dict[asyncio.Task[None], Claimed] = {}
         self._inquiries: set[asyncio.Task[None]] = set()
@@ -72,7 +76,7 @@ class Dispatch:
     async def run(self) -> int:
         """Send until nothing is due and nothing under way; return the number of attempts."""
         attempts = 0
-        await self._context.egress.dialects.keep(self._context.database)
+        await self._context.egress.dialects.keep(self._context.database, self._context.clock())
         while True:
             self._progress.clear()
             await self._context.peers.keep_current(self._context.database, self._context.clock())
@@ -86,7 +90,7 @@ class Dispatch:
             if self._progress.is_set():
                 continue  # an attempt ended meanwhile, and its host takes more
             if not self._under_way and not self._inquiries:
-                await self._context.egress.dialects.keep(self._context.database)
+                await self._context.egress.dialects.keep(self._context.database, self._context.clock())
                 return attempts
             try:
                 await asyncio.wait_for(self._progress.wait(), LOOK_AGAIN_SECONDS)
@@ -121,7 +125,8 @@ class Dispatch:
     async def _start(self, claimed: Sequence[Claimed]) -> None:
         if not claimed:
             return
-        parcels = await self._context.database.read(load_parcels, {it.outbox_id for it in claimed})
+        opened = await self._context.database.read(load_parcels, {it.outbox_id for it in claimed})
+        parcels = await self._prover.add_to(opened)
         for it in claimed:
             task = asyncio.create_task(self._attempt(it, parcels.get(it.outbox_id)))
             self._under_way[task] = it
@@ -153,21 +158,25 @@ class Dispatch:
         self._progress.set()
 
     async def _send(self, identity: SigningIdentity, target: Target, parcel: Parcel) -> Answer | None:
-        """Send once, and where the signature was not understood once more in the other dialect; None is no answer."""
+        """Send once, and where the signature was not understood once more in another dialect; None is no answer."""
         dialects, clock = self._context.egress.dialects, self._context.clock
         first = dialects.of(target.authority, clock())
         answer = await self._post(identity, target, parcel, first)
         if answer is None or answer.status not in UNREADABLE or not dialects.may_try_other(target.authority, clock()):
             return answer
-        second = await self._post(identity, target, parcel, other(first))
+        asked = read_asked(answer.asked)
+        dialect = other(first) if asked is None else asked.dialect
+        second = await self._post(identity, target, parcel, dialect, asked)
         if second is not None and second.is_taken:
-            dialects.learn(target.authority, other(first), clock())
+            dialects.learn(target.authority, dialect, clock())
             return second
         dialects.note_in_vain(target.authority, clock())
         return answer
 
-    async def _post(self, identity: SigningIdentity, target: Target, parcel: Parcel, dialect: Dialect) -> Answer | None:
-        headers = await self._signing.ask(self._sign, (identity, target, parcel.digest, dialect))
+    async def _post(
+        self, identity: SigningIdentity, target: Target, parcel: Parcel, dialect: Dialect, asked: Asked | None = None
+    ) -> Answer | None:
+        headers = await self._signing.ask(self._sign, (identity, target, parcel.digest, dialect, asked))
         try:
             return await self._context.egress.post(target, parcel.body, headers)
         except (Unreachable, Refused):  # refused: the name leads to an address that is not ours to reach
@@ -190,7 +199,8 @@ class Dispatch:
             return
         try:
             target = self._context.egress.target(claimed.inbox)
-            identity = await self._context.keys.signing_identity(parcel.actor_id)
+            keys, is_news = self._context.keys, parcel.kind == ROTATION
+            identity = await (keys.former_identity if is_news else keys.signing_identity)(parcel.actor_id)
         except (Refused, KeyShredded):
             self._finished.append(Outcome(claimed, None))
             return
@@ -209,8 +219,10 @@ class Dispatch:
 
 
 def sign_all(jobs: Sequence[SigningJob], now: datetime) -> list[dict[str, str]]:
-    """Sign several POSTs, each given as signer, target, digest of the body and dialect (pure, 0.2 ms for each)."""
-    return [sign_post(identity, target, digest, now, dialect) for identity, target, digest, dialect in jobs]
+    """Sign several POSTs: signer, target, digest of the body, dialect, what is asked for (pure, 0.2 ms for each)."""
+    return [
+        sign_post(identity, target, digest, now, dialect, asked) for identity, target, digest, dialect, asked in jobs
+    ]
 
 
 def more_may_go(claimed: Sequence[Claimed], room: int) -> bool:

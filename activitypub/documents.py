@@ -5,6 +5,7 @@ What depends on who asked is never kept by a cache (I6), and what may not be see
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,9 +19,10 @@ from activitypub.errors import BadSignature, Gone, Refused
 from activitypub.handles import ended_handle
 from activitypub.ledger import note_fetch
 from activitypub.ports import NOBODY, NOBODY_AT_ALL, ActorView, Ended, Publication, Requester
+from activitypub.proving import proven_document
 from activitypub.signatures.messages import SignedRequest
-from activitypub.uris import ActorKind
-from activitypub.vocabulary.actors import RFC_9421, Application
+from activitypub.uris import ActorKind, Uris
+from activitypub.vocabulary.actors import ED25519_SIGNATURES, RFC_9421, Application
 from activitypub.vocabulary.base import Uri
 from activitypub.vocabulary.collections import Collection
 from activitypub.vocabulary.objects import Tombstone
@@ -33,7 +35,6 @@ VARY = "Accept, Signature, Signature-Input"
 PRIVATE, PUBLIC = "private, no-store", "public, max-age=60"
 NOT_FOUND, GONE = 404, 410
 COLLECTIONS = ("outbox", "followers", "following", "moderators", "featured")
-ED25519_SIGNATURES = Uri(f"{RFC_9421}#name-eddsa-using-curve-edwards25")
 MAX_ID = 2**63 - 1
 _WANTED = re.compile(r"application/(?:activity|ld)\+json", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,19}")
@@ -56,7 +57,8 @@ def signed_request(context: FederationContext, request: Request, body: bytes) ->
     query: bytes = scope["query_string"]
     target = path.partition(b"?")[0] + (b"?" + query if query else b"")
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
-    return SignedRequest(request.method, target.decode("latin-1"), context.uris.base_url, headers, body)
+    client = request.client.host if request.client else ""
+    return SignedRequest(request.method, target.decode("latin-1"), context.uris.base_url, headers, body, client)
 
 
 # ── what is asked for ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,6 +137,8 @@ async def answer(context: FederationContext, request: Request, question: Questio
             await context.database.write(note_fetch, found.copy.post_id, asker.actor_id, found.copy.ends_at)
             # Had it ended before that was noted, nobody would ask this server to delete it.
             found = await context.database.read(question, asker)
+        if isinstance(found, Publication) and found.public:
+            found = replace(found, document=await proven_document(context, found.document))
         return document_response(found)
     if page is not None:
         return await page(request)
@@ -184,7 +188,7 @@ def page_response(found: Answer, asked: str) -> Response:
 
 async def instance_actor(context: FederationContext, request: Request) -> Response:  # noqa: ARG001 - every handler is asked so
     """Answer with the node's own actor, to anybody and unsigned: its key is where every acquaintance begins (§2.6)."""
-    document = await context.database.read(instance_document, context)
+    document = await context.database.read(instance_document, context.uris, context.options.title)
     headers = {"Vary": VARY, "Cache-Control": PUBLIC}
     return Response(orjson.dumps(document), 200, headers, ACTIVITY_MEDIA_TYPE)
 
@@ -197,9 +201,8 @@ async def instance_outbox(context: FederationContext, request: Request) -> Respo
     return Response(orjson.dumps(to_document(empty)), 200, headers, ACTIVITY_MEDIA_TYPE)
 
 
-def instance_document(uow: UnitOfWork, context: FederationContext) -> dict[str, Any]:
+def instance_document(uow: UnitOfWork, uris: Uris, title: str) -> dict[str, Any]:
     """Return the document of the node's own actor. Raises Refused (404) before it was made."""
-    uris = context.uris
     actor = actor_by_uri(uow, uris.instance_actor)
     if actor is None:
         raise Refused(NOT_FOUND, "instance actor")
@@ -207,7 +210,7 @@ def instance_document(uow: UnitOfWork, context: FederationContext) -> dict[str, 
         id=Uri(actor.uri),
         preferred_username=actor.handle,
         webfinger=f"{actor.handle}@{uris.domain}",
-        name=context.options.title,
+        name=title,
         inbox=Uri(actor.inbox),
         outbox=Uri(uris.outbox(actor.uri)),
         shared_inbox=uris.shared_inbox,

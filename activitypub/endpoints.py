@@ -35,6 +35,7 @@ from activitypub.errors import (
     Unreachable,
 )
 from activitypub.inbox import receive
+from activitypub.signatures.asking import ask
 from activitypub.signatures.messages import authority_of, normal_authority
 from activitypub.strict_json import MAX_BODY_BYTES
 from activitypub.uris import ActorKind
@@ -53,7 +54,7 @@ STATUSES: dict[type[PublicError], int] = {
     Unreachable: 503,
     DatabaseUnavailable: 503,
 }
-OTHER_STATUS, NOT_FOUND, WRONG_HOST, TOO_MUCH, UNAVAILABLE, ACCEPTED = 400, 404, 421, 429, 503, 202
+OTHER_STATUS, UNSIGNED, NOT_FOUND, WRONG_HOST, TOO_MUCH, UNAVAILABLE, ACCEPTED = 400, 401, 404, 421, 429, 503, 202
 NOT_HERE = "There is nothing here, or it is not for you to see."
 """What every 404 says: what is hidden and what never was look the same."""
 MAX_LENGTH_DIGITS = 12
@@ -246,7 +247,10 @@ def _answering(handler: Handler) -> Handler:
                 why = str(error) or error.public
                 log.info("federation.refused", status=status, error=type(error).__name__, why=why)
             wait = f"{error.wait:.0f}" if isinstance(error, TooMuch) else RETRY_SECONDS
-            return _refusal(status, NOT_HERE if status == NOT_FOUND else error.public, wait)
+            answer = _refusal(status, NOT_HERE if status == NOT_FOUND else error.public, wait)
+            if status == UNSIGNED:
+                answer.headers["Accept-Signature"] = ask(request.method)
+            return answer
 
     return endpoint
 

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from sqlalchemy import exists
 
-from activitypub.models import Delivery, InboxItem, LedgerEntry, OutboxItem, Tombstone
+from activitypub.models import Delivery, FormerKey, InboxItem, LedgerEntry, OutboxItem, Tombstone
 from privacy.ends import EndRule
 from privacy.unit_of_work import table_of
 
 INBOX_ITEMS, DELIVERIES = table_of(InboxItem), table_of(Delivery)
 OUTBOX_ITEMS, LEDGER, TOMBSTONES = table_of(OutboxItem), table_of(LedgerEntry), table_of(Tombstone)
+FORMER_KEYS = table_of(FormerKey)
 REPEATS_KNOWN_FOR = timedelta(days=30)
 LONGEST_IN_QUEUE = timedelta(days=31)
 """A day longer than the longest that anything is tried for (federation reference §6.3)."""
@@ -24,5 +25,6 @@ ENDS = (
     ),
     EndRule(LEDGER.c.ends_at),
     EndRule(TOMBSTONES.c.ends_at),
+    EndRule(FORMER_KEYS.c.ends_at),
 )
-"""Received activities, what waited to be sent, who got what, and what was undone before it came."""
+"""Received activities, what waited to be sent, who got what, what was undone before it came, and keys of before."""

@@ -5,6 +5,7 @@ PublicError                          privacy/errors.py
    ├─ RemoteError                    the peer's fault
    │  ├─ MalformedActivity   400     what came cannot be read, or not in one way only
    │  ├─ BadSignature        401     no valid signature by a key that we can find
+   │  │  └─ Forged           401     the key that is named did not make the signature
    │  ├─ ForeignOrigin       403     someone speaks for another server's people or things
    │  ├─ Blocked             403     we do not talk with this server
    │  └─ TooMuch             429     an actor or a server sends more than we take in: later again
@@ -40,6 +41,10 @@ class BadSignature(RemoteError):
     """No valid signature by a key that we can find."""
 
     default_public = "The request is not signed by a key that could be verified."
+
+
+class Forged(BadSignature):
+    """The key that a signature names was found, and did not make it."""
 
 
 class ForeignOrigin(RemoteError):
@@ -88,9 +93,11 @@ class Refused(FetchError):
 
     default_public = "The other server refused."
 
-    def __init__(self, status: int, message: str = "", *, public: str = "") -> None:
+    def __init__(self, status: int, message: str = "", *, public: str = "", asked: str = "") -> None:
         super().__init__(message or f"status {status}", public=public)
         self.status = status
+        self.asked = asked
+        """The signature that it asks for, as it says in Accept-Signature."""
 
 
 class Gone(FetchError):

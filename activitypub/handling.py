@@ -27,6 +27,7 @@ from activitypub.vocabulary.activities import Activity, Delete, Undo, Update
 from activitypub.vocabulary.actors import Actor
 from activitypub.vocabulary.base import Document, Object
 from activitypub.vocabulary.reading import parse
+from activitypub.vouching import take_proven
 from privacy.errors import DatabaseUnavailable, KeyShredded, PublicError
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -71,7 +72,7 @@ class Ready:
 
 @dataclass(slots=True)
 class Documents:
-    """What was fetched for one activity."""
+    """What was fetched for one activity, or came with it and was proved."""
 
     fetched: dict[str, Any] = field(default_factory=dict)
     unavailable: set[str] = field(default_factory=set)
@@ -142,6 +143,7 @@ async def work(context: FederationContext, ready: Ready, lease: int) -> None:
     Raises DatabaseUnavailable, and whatever is a fault of ours: then the item comes again.
     """
     documents = Documents()
+    documents.fetched |= await take_proven(context, ready.activity)
     for _ in range(MAX_WISHES):
         arrival = Arrival(
             sender=ready.sender,
@@ -186,7 +188,10 @@ def where(error: BaseException) -> str:
 def _forget_changed(context: FederationContext, ready: Ready) -> None:
     """Drop cached keys of an actor that has just changed or ended itself."""
     if isinstance(ready.activity, Delete | Update) and ready.activity.object_id == ready.sender.uri:
-        context.keys.forget(ready.sender.id)
+        if isinstance(ready.activity, Update):
+            context.keys.succeed(ready.sender.id)
+        else:
+            context.keys.forget(ready.sender.id)
         context.restraint.forget(ready.sender.uri)
 
 

@@ -7,7 +7,7 @@ their meaning, which the floor above knows (`ports.InboxRoutes`).
 import asyncio
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,14 +16,16 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.actors import actor_by_uri, actors_by_id
-from activitypub.authentication import check_owner, identify, is_confirmed
+from activitypub.authentication import check_owner, identify, is_confirmed, note_dialect
 from activitypub.context import FederationContext
 from activitypub.errors import (
     BadSignature,
     FetchError,
     ForeignOrigin,
+    Forged,
     Gone,
     MalformedActivity,
+    RemoteError,
     TooLarge,
     TooMuch,
     Unreachable,
@@ -36,8 +38,9 @@ from activitypub.ports import ActorView
 from activitypub.repeats import hash_of_id
 from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.messages import Claim, SignedRequest
+from activitypub.signatures.proofs import read_proof
 from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
-from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Undo, Update
+from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Follow, Join, Like, Undo, Update
 from activitypub.vocabulary.reading import parse
 from privacy.budgets import Buckets, Rate
 from privacy.records import snowflake
@@ -69,10 +72,14 @@ _POSTPONE = (
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """An activity that is well formed and claims a signer; `signer` once that is proved."""
+    """An activity that is well formed and claims a signer; `signer` once that is proved.
+
+    With a `proof` of its actor inside, the request may be signed by whoever passes the activity on (FEP-8b32).
+    """
 
     activity: Activity
     claim: Claim
+    proof: Claim | None
     signer: KnownKey | None
     row: dict[str, Any] | None = None
     """What is to be stored, once the signer is proved and the activity means something here."""
@@ -95,10 +102,12 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     now = context.clock()
     await context.peers.keep_current(context.database, now)
     letter: Letter = await context.openings.ask(functools.partial(_open_letters, context), (request, now))
-    signer_id = await _signer(context, letter) if letter.signer is None else letter.signer.actor_id
+    if letter.signer is not None and letter.proof is None:
+        await note_dialect(context, letter.claim, letter.signer)
+    signer_id = letter.signer.actor_id if letter.signer is not None else await _signer(context, letter, request.client)
     if signer_id is None or type(letter.activity) not in context.routes.by_type:
         return
-    spend(context.budgets, letter.activity)
+    spend(context.budgets, letter.activity, None if letter.proof is None else letter.claim)
     row = letter.row
     if row is None:
         row = await context.in_pool(sealed_row, context, letter.activity, request.body, now)
@@ -106,14 +115,18 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     await context.storings.ask(functools.partial(_store, context), stored)
 
 
-def spend(budgets: Buckets, activity: Activity) -> None:
+def spend(budgets: Buckets, activity: Activity, passed_on: Claim | None = None) -> None:
     """Count an activity for its actor and for the actor's server. Raises TooMuch when either has sent enough (S-311).
 
-    What a group announces is the work of many people, so it may send more.
+    What a group announces is the work of many people, so it may send more. What is passed on counts for the server
+    that does so, too.
     """
     # Buckets of their own: one that is taken from at two rates would hold no more than the lower.
     kind_of_one, of_one = ("group", OF_GROUP) if isinstance(activity, Announce) else ("actor", OF_ACTOR)
-    for kind, key, rate in ((kind_of_one, activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)):
+    counted = [(kind_of_one, activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)]
+    if passed_on is not None and not same_origin(passed_on.key_id, activity.actor):
+        counted.append(("host", host_of(passed_on.key_id), OF_HOST))
+    for kind, key, rate in counted:
         left = budgets.take(kind, key.encode(), rate)
         if not left.is_allowed:
             raise TooMuch(max(1.0, left.wait))
@@ -148,20 +161,43 @@ def open_letter(context: FederationContext, request: SignedRequest, now: datetim
     if len(request.body) > MAX_BODY_BYTES:
         raise TooLarge("inbox.body")
     document = loads_strict(request.body)
-    claim = read_claim(request, now)
+    claim, proof = read_claim(request, now), read_proof(document, now)
     activity = parse(document)
     if not isinstance(activity, Activity):
         raise MalformedActivity(public="The document is not an activity.")
     context.peers.check(host_of(claim.key_id))
     context.peers.check(host_of(activity.actor))
-    check_authority(activity, claim)
+    if proof is not None and not (may_be_passed_on(activity) and same_origin(proof.key_id, activity.actor)):
+        proof = None
+    check_authority(activity, proof or claim)
+    signer = _at_hand(context, claim)
+    if signer is not None and proof is None:
+        check_owner(signer, activity.actor)
+    elif signer is not None and proof is not None:
+        vouching = _at_hand(context, proof)
+        signer = vouching if vouching is not None and vouching.actor_uri == activity.actor else None
+    letter = Letter(activity, claim, proof, signer)
+    if signer is None or letter.ends_or_renews_itself:
+        return replace(letter, signer=None)
+    if type(activity) not in context.routes.by_type:
+        return letter
+    return replace(letter, row=sealed_row(context, activity, request.body, now))
+
+
+def _at_hand(context: FederationContext, claim: Claim) -> KnownKey | None:
+    """Return the key behind a claim if it is in memory and confirms it."""
     known = context.keys.cached(canonical_uri(claim.key_id))
-    if known is not None:
-        check_owner(known, activity.actor)
-        if not is_confirmed(claim, known.public):
-            known = None
-    passes = known is not None and type(activity) in context.routes.by_type
-    return Letter(activity, claim, known, sealed_row(context, activity, request.body, now) if passes else None)
+    return known if known is not None and is_confirmed(claim, known.public) else None
+
+
+def may_be_passed_on(activity: Activity) -> bool:
+    """Tell whether a proof counts for an activity: not for what its author may take back and do anew, in any order.
+
+    Whoever has kept such an activity could else do it again for its author: a Follow or Like that was undone since, or
+    what an actor said of itself before.
+    """
+    renews_itself = isinstance(activity, Update) and activity.object_id == activity.actor
+    return not isinstance(activity, Follow | Join | Like) and not renews_itself
 
 
 def check_authority(activity: Activity, claim: Claim) -> None:
@@ -180,7 +216,7 @@ def check_authority(activity: Activity, claim: Claim) -> None:
             raise ForeignOrigin(f"{embedded.id} of {embedded.owner}")
 
 
-async def _signer(context: FederationContext, letter: Letter) -> int | None:
+async def _signer(context: FederationContext, letter: Letter, client: str) -> int | None:
     """Return the actor that proved to be the signer, or None for what is accepted and forgotten.
 
     Deletions by actors that were never heard of are forgotten before any fetch: a big server that closes sends one for
@@ -188,10 +224,12 @@ async def _signer(context: FederationContext, letter: Letter) -> int | None:
     """
     actor = letter.activity.actor
     known = await context.database.read(actor_by_uri, actor) if letter.ends_or_renews_itself else None
-    if letter.ends_or_renews_itself and (known is None or known.state == "gone"):
-        return None
+    if letter.ends_or_renews_itself:
+        if known is None or known.state == "gone":
+            return None
+        context.keys.forget(known.id)  # another process may have learned of new ones
     try:
-        return (await identify(context, letter.claim, actor)).actor_id
+        author = await _author(context, letter, client)
     except Unreachable:
         raise
     except FetchError as error:
@@ -200,6 +238,35 @@ async def _signer(context: FederationContext, letter: Letter) -> int | None:
         raise BadSignature(f"key of {actor}: {error}") from error
     except MalformedActivity as error:  # the actor's document, not what was sent: that was read before
         raise BadSignature(f"document of {actor}: {error}") from error
+    if author.is_former and letter.ends_or_renews_itself:
+        raise BadSignature("key.former", public="The actor has told of another key since.")
+    return author.actor_id
+
+
+async def _author(context: FederationContext, letter: Letter, client: str) -> KnownKey:
+    """Return the key by which the activity's actor vouches for it: in the proof inside, else under the request.
+
+    A proof that is forged is worse than none; one whose key cannot be had says nothing, and then the request has to be
+    signed by the actor itself (FEP-8b32).
+    """
+    actor = letter.activity.actor
+    by_itself = letter.proof is None or letter.claim.key_id.partition("#")[0] == actor
+    try:
+        sender = await identify(context, letter.claim, actor if by_itself else None, client=client)
+    except FetchError as error:
+        if by_itself or isinstance(error, Unreachable):
+            raise
+        # Of whoever passes it on: it says nothing of the actor.
+        raise BadSignature(f"key of {letter.claim.key_id}: {error}") from error
+    if letter.proof is None:
+        return sender
+    try:
+        return await identify(context, letter.proof, actor, client=client)
+    except (FetchError, RemoteError) as error:
+        if isinstance(error, Forged) or (isinstance(error, Unreachable | TooMuch) and sender.actor_uri != actor):
+            raise
+        check_owner(sender, actor)
+        return sender
 
 
 def _ended(letter: Letter, known: ActorView | None, error: FetchError) -> int | None:

@@ -6,14 +6,14 @@ least used go first, and the database is asked again after an hour.
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BindParameter, Row, String, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Row, String, bindparam, or_, select
 
 from activitypub.errors import BadSignature
-from activitypub.models import Actor, ActorKey
+from activitypub.models import Actor, ActorKey, FormerKey
 from activitypub.signatures.keys import (
     PrivateKey,
     PublicKey,
@@ -32,9 +32,14 @@ K = TypeVar("K")
 V = TypeVar("V")
 MAX_PUBLIC_KEYS = 20_000
 MAX_SIGNING_KEYS = 2_000
+MAX_FORMER_KEYS = 2_000
 KEPT_FOR = timedelta(hours=1)
+OWN_KEPT_FOR = timedelta(minutes=1)
+"""How late a process signs with new keys that another has made; reading them costs a millisecond."""
+FORMER_KEPT_FOR = timedelta(days=1)
+"""How long the key of somebody else is taken after it has told of another one (federation reference §3.5)."""
 INSTANCE_KIND = "Application"
-ACTORS, ACTOR_KEYS = table_of(Actor), table_of(ActorKey)
+ACTORS, ACTOR_KEYS, FORMER_KEYS = table_of(Actor), table_of(ActorKey), table_of(FormerKey)
 
 _COLUMNS = ("id", "uri", "host", "key_id", "rsa_public_pem", "ed25519_key_id", "ed25519_public_multibase")
 _ASKED: BindParameter[str] = bindparam("asked", type_=String())
@@ -56,6 +61,8 @@ class KnownKey:
     actor_id: int
     actor_uri: str
     host: str
+    is_former: bool = False
+    """Whether its owner has told of another one since: it says nothing any more of the owner itself."""
 
 
 class KeyStore:
@@ -66,8 +73,10 @@ class KeyStore:
         self._database = database
         self._clock = clock
         self._public = _Cache[str, KnownKey](MAX_PUBLIC_KEYS)
+        self._former = _Cache[str, KnownKey](MAX_FORMER_KEYS, FORMER_KEPT_FOR)
         self._key_ids: dict[int, set[str]] = {}
-        self._signing = _Cache[int, SigningIdentity](MAX_SIGNING_KEYS)
+        self._signing = _Cache[int, SigningIdentity](MAX_SIGNING_KEYS, OWN_KEPT_FOR)
+        self._proving = _Cache[str, SigningIdentity](MAX_SIGNING_KEYS, OWN_KEPT_FOR)
         self._instance_id: int | None = None
 
     def cached(self, key_id: str) -> KnownKey | None:
@@ -97,11 +106,36 @@ class KeyStore:
             self._public.pop(key_id)
         self._signing.pop(actor_id)
 
+    def succeed(self, actor_id: int) -> None:
+        """Forget what is cached of an actor that has just told of new keys; the old ones are taken for a day more."""
+        now = self._clock()
+        for key_id in self._key_ids.get(actor_id, ()):
+            known = self._public.get(key_id, now)
+            if known is not None:
+                self._former.put(key_id, replace(known, is_former=True), now)
+        self.forget(actor_id)
+
+    def former(self, key_id: str) -> KnownKey | None:
+        """Return a key that its owner has replaced within the last day."""
+        return self._former.get(key_id, self._clock())
+
+    async def former_identity(self, actor_id: int) -> SigningIdentity:
+        """Return the key with which a local actor signed before. Raises KeyShredded when that is over."""
+        return await self._database.read(load_former_identity, actor_id)
+
     async def signing_identity(self, actor_id: int) -> SigningIdentity:
         """Return the key with which a local actor signs. Raises KeyShredded when it is gone or never was."""
         identity = self._signing.get(actor_id, self._clock())
         if identity is None:
             identity = await self._database.read(self._load, actor_id)
+        return identity
+
+    async def proving_identity(self, uri: str) -> SigningIdentity:
+        """Return the key with which a local actor proves what it says. Raises KeyShredded when it is gone."""
+        identity = self._proving.get(uri, self._clock())
+        if identity is None:
+            identity = await self._database.read(load_proving_identity, uri)
+            self._proving.put(uri, identity, self._clock())
         return identity
 
     async def instance_identity(self) -> SigningIdentity:
@@ -140,12 +174,36 @@ def _parse(row: Row[tuple[object, ...]], key_id: str) -> PublicKey | None:
 
 
 def load_identity(uow: UnitOfWork, actor_id: int) -> SigningIdentity:
-    """Open and load the RSA key of a local actor, which every peer can verify. Raises KeyShredded."""
-    query = select(ACTORS.c.key_id, ACTOR_KEYS.c.rsa_sealed).join(ACTOR_KEYS, ACTOR_KEYS.c.actor_id == ACTORS.c.id)
-    row = uow.connection.execute(query.where(ACTORS.c.id == actor_id)).first()
-    if row is None or row.key_id is None:
-        raise KeyShredded(f"signing key of actor {actor_id}")
+    """Open and load the keys of a local actor: RSA, which every peer can verify, and Ed25519. Raises KeyShredded."""
+    row = _own_keys(uow, ACTORS.c.id == actor_id)
+    ed25519 = None if row.ed25519_key_id is None else _proving(uow, row)
+    return SigningIdentity(row.key_id, open_private_key(uow.vault, actor_id, "rsa", row.rsa_sealed), ed25519)
+
+
+def load_former_identity(uow: UnitOfWork, actor_id: int) -> SigningIdentity:
+    """Open and load the RSA key that a local actor had before. Raises KeyShredded."""
+    row = uow.connection.execute(select(FORMER_KEYS).where(FORMER_KEYS.c.actor_id == actor_id)).first()
+    if row is None:
+        raise KeyShredded(f"former key of actor {actor_id}")
     return SigningIdentity(row.key_id, open_private_key(uow.vault, actor_id, "rsa", row.rsa_sealed))
+
+
+def load_proving_identity(uow: UnitOfWork, uri: str) -> SigningIdentity:
+    """Open and load the Ed25519 key of a local actor. Raises KeyShredded."""
+    return _proving(uow, _own_keys(uow, ACTORS.c.uri == uri))
+
+
+def _own_keys(uow: UnitOfWork, whose: ColumnElement[bool]) -> Row[Any]:
+    columns = (ACTORS.c.id, ACTORS.c.key_id, ACTORS.c.ed25519_key_id, *ACTOR_KEYS.c)
+    query = select(*columns).join(ACTOR_KEYS, ACTOR_KEYS.c.actor_id == ACTORS.c.id)
+    row = uow.connection.execute(query.where(whose, ACTORS.c.local.is_(True), ACTORS.c.key_id.is_not(None))).first()
+    if row is None:
+        raise KeyShredded("keys of an actor here")
+    return row
+
+
+def _proving(uow: UnitOfWork, row: Row[Any]) -> SigningIdentity:
+    return SigningIdentity(row.ed25519_key_id, open_private_key(uow.vault, row.id, "ed25519", row.ed25519_sealed))
 
 
 def instance_actor_id(uow: UnitOfWork) -> int:
@@ -179,8 +237,9 @@ def _bound_to(actor_id: int, kind: str) -> bytes:
 class _Cache(Generic[K, V]):
     """Values by key with the moment until which they are kept; the least used go first."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, kept_for: timedelta = KEPT_FOR) -> None:
         self._most = most
+        self._kept_for = kept_for
         self._entries: OrderedDict[K, tuple[datetime, V]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -194,7 +253,7 @@ class _Cache(Generic[K, V]):
 
     def put(self, key: K, value: V, now: datetime) -> None:
         with self._lock:
-            self._entries[key] = (now + KEPT_FOR, value)
+            self._entries[key] = (now + self._kept_for, value)
             self._entries.move_to_end(key)
             while len(self._entries) > self._most:
                 self._entries.popitem(last=False)

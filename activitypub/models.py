@@ -46,6 +46,8 @@ class Actor(Record):
     """`active`, `suspended` or `gone`."""
     created_on: Mapped[datetime]
     """A local actor's month of making, a remote one's day of first sight."""
+    fetched_at: Mapped[datetime | None]
+    """When a remote actor's document was read last: an older answer, still remembered, brings no old key back."""
     refused_until: Mapped[datetime | None]
     """A remote actor is not fetched again before this (federation reference §3.5)."""
     bucket: Mapped[str]
@@ -64,6 +66,18 @@ class ActorKey(Record):
     actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
     rsa_sealed: Mapped[bytes]
     ed25519_sealed: Mapped[bytes]
+
+
+class FormerKey(Record):
+    """The private key that a local actor had before, for as long as it still signs the news of the next one."""
+
+    __tablename__ = "former_keys"
+    holds = Holds("the private signing key that a local actor had before, sealed", OnErasure.SHRED)
+
+    actor_id: Mapped[int] = mapped_column(ForeignKey("actors.id", ondelete="CASCADE"), primary_key=True)
+    key_id: Mapped[str]
+    rsa_sealed: Mapped[bytes]
+    ends_at: Mapped[datetime] = mapped_column(Day, index=True)
 
 
 class Peer(Record):
@@ -86,8 +100,10 @@ class Peer(Record):
     closed_until: Mapped[datetime | None]
     """While the breaker is open only one probe is sent, at this moment."""
     last_success_on: Mapped[datetime | None]
-    rfc9421_on: Mapped[datetime | None] = mapped_column(Day)
-    """When it was found to want RFC 9421 signatures; null for draft-cavage, which all others take."""
+    dialect: Mapped[str | None]
+    """How it wants requests signed (`signatures.messages.Dialect`), as was found out; null for whom is not known."""
+    dialect_on: Mapped[datetime | None] = mapped_column(Day)
+    """When that was found out."""
 
 
 class PeerRule(Record):

@@ -39,7 +39,7 @@ class Arrival:
     """The activity's actor, whose key signed it or whose origin it was fetched from."""
     received_at: datetime
     fetched: Mapping[str, Any]
-    """By URI, what was fetched at a handler's wish, as `InboxRoutes.prepare_fetched` made it."""
+    """By URI, what was fetched at a handler's wish or is proved by its author, as `prepare_fetched` made it."""
     unavailable: frozenset[str]
     """URIs that were asked for and could not be had: the handler goes on without them."""
 

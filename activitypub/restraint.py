@@ -48,6 +48,11 @@ class Restraint:
         # Shielded: one caller that gives up does not take the answer from the others.
         return cast(T, await asyncio.shield(task))
 
+    def remembers(self, what: str, now: datetime) -> bool:
+        """Tell whether asking would cause no request: it is answered already, or failed just now, or is under way."""
+        known = (self._failures.get(what), self._answers.get(what))
+        return what in self._under_way or any(entry is not None and now < entry[0] for entry in known)
+
     def forget(self, what: str) -> None:
         """Forget an answer or a failure, so that the next question is asked anew."""
         self._failures.pop(what, None)

@@ -183,14 +183,17 @@ def _who_knows() -> Select[tuple[str, str]]:
     """
     persona_id = bindparam("gone", type_=BigInteger())
     written = select(POSTS.c.id).where(POSTS.c.author_id == persona_id)
-    no_other = cast(null(), String()).label("shared_inbox")
-    holders = select(LEDGER.c.host, LEDGER.c.inbox, no_other).where(LEDGER.c.object_id.in_(written))
     joined = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == persona_id)
     elsewhere = joined.join(GROUPS, GROUPS.c.id == MEMBERSHIPS.c.group_id).where(GROUPS.c.local.is_(False))
     following = select(FOLLOWS.c.follower_id).where(FOLLOWS.c.target_id == persona_id)
-    known = select(ACTORS.c.host, ACTORS.c.inbox, ACTORS.c.shared_inbox).where(
-        ACTORS.c.local.is_(False), or_(ACTORS.c.id.in_(elsewhere), ACTORS.c.id.in_(following))
-    )
+    return one_inbox_each(LEDGER.c.object_id.in_(written), or_(ACTORS.c.id.in_(elsewhere), ACTORS.c.id.in_(following)))
+
+
+def one_inbox_each(copies: ColumnElement[bool], acquainted: ColumnElement[bool]) -> Select[tuple[str, str]]:
+    """Return the hosts that hold some copies, or whose actors are acquainted, each with one inbox."""
+    no_other = cast(null(), String()).label("shared_inbox")
+    holders = select(LEDGER.c.host, LEDGER.c.inbox, no_other).where(copies)
+    known = select(ACTORS.c.host, ACTORS.c.inbox, ACTORS.c.shared_inbox).where(ACTORS.c.local.is_(False), acquainted)
     both = union(holders, known).subquery()
     inbox = func.coalesce(func.min(both.c.shared_inbox), func.min(both.c.inbox)).label("inbox")
     return select(both.c.host, inbox).group_by(both.c.host)

@@ -203,9 +203,9 @@ def read_announce(activity: Announce) -> IncomingAnnounce:
 
 
 def read_fetched(document: Object, raw: Mapping[str, Any]) -> IncomingPost | IncomingActivity | None:
-    """Prepare what a handler asked for: a post, or the Create of one."""
-    if isinstance(document, Create):
-        return read_create(document)
+    """Prepare what a handler asked for: a post, or the Create of one; of what was announced also the Update."""
+    if isinstance(document, Create | Update):
+        return _about_post(document, document.object)
     return read_post(document, raw, None)
 
 

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "account": ("node.commands.accounts", "account", "Look after accounts."),
     "token": ("node.commands.accounts", "token", "Print an API access token."),
     "group": ("node.commands.groups", "group", "Look after groups."),
+    "key": ("node.commands.keys", "key", "Make new keys to sign with."),
     "domain": ("node.commands.blocklists", "domain", "Rule which servers the node talks with."),
     "retention": ("node.commands.retention", "retention", "End what has reached its end."),
 }

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import delete, exists, insert, select
 
 from activitypub.keystore import secret_name
-from activitypub.models import Actor, ActorKey, OutboxItem
+from activitypub.models import Actor, ActorKey, FormerKey, OutboxItem
 from groups.farewell import end_some, untie_letters
 from node.wiring import Node
 from privacy.accounts import closed_accounts
@@ -19,7 +19,8 @@ from web.markers import forget_markers
 
 ROWS_AT_ONCE: Final = 50
 """What one transaction of an erasure touches at most, so that nobody else waits for long."""
-JOBS, ACTORS, KEYS, OUTBOX = table_of(ShredJob), table_of(Actor), table_of(ActorKey), table_of(OutboxItem)
+JOBS, ACTORS, OUTBOX = table_of(ShredJob), table_of(Actor), table_of(OutboxItem)
+KEYS, FORMER_KEYS = table_of(ActorKey), table_of(FormerKey)
 GONE_WITH_KEYS = select(KEYS.c.actor_id).join(ACTORS, ACTORS.c.id == KEYS.c.actor_id).where(ACTORS.c.state == "gone")
 
 
@@ -72,4 +73,5 @@ def gone_with_keys(uow: UnitOfWork) -> list[int]:
 
 def forget_keys(uow: UnitOfWork, actor_ids: list[int]) -> None:
     """Delete the rows of keys whose secret is gone."""
-    uow.connection.execute(delete(KEYS).where(KEYS.c.actor_id.in_(actor_ids)))
+    for table in (KEYS, FORMER_KEYS):
+        uow.connection.execute(delete(table).where(table.c.actor_id.in_(actor_ids)))

@@ -10,8 +10,8 @@ ENDPOINTS, INBOX, LIARS = "activitypub/test_endpoints.py", "activitypub/test_inb
 HANDLING, DISCOVERY, DOCUMENTS = (f"activitypub/test_{name}.py" for name in ("handling", "discovery", "documents"))
 EGRESS, ADDRESSES, DELIVERY = (f"activitypub/test_{name}.py" for name in ("egress", "addresses", "delivery"))
 CAVAGE, MODERN, KEYS = (f"activitypub/test_{name}.py" for name in ("cavage", "rfc9421", "keys"))
-AUTHENTICATION, COUNTS, KEYSTORE, PEERS = (
-    f"activitypub/test_{name}.py" for name in ("authentication", "counts", "keystore", "peers")
+AUTHENTICATION, COUNTS, KEYSTORE, PEERS, PASSING_ON = (
+    f"activitypub/test_{name}.py" for name in ("authentication", "counts", "keystore", "peers", "passing_on")
 )
 ORIGINS, URIS, JSONLD = (f"activitypub/test_{name}.py" for name in ("origins", "uris", "jsonld"))
 STRICT, VOCABULARY, WEBFINGER = (f"activitypub/test_{name}.py" for name in ("strict_json", "vocabulary", "webfinger"))
@@ -20,6 +20,7 @@ ARRIVALS, VISIBILITY, POLICY, CONTENT = (
 )
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
 DOORS = "architecture/test_doors.py"
+ROTATION, PROVING = "activitypub/test_rotation.py", "activitypub/test_proving.py"
 
 # §4 and §5: every case, with its severity as the catalogue has it.
 SEVERITY = {
@@ -58,6 +59,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-106": {
         INBOX: ["test_s106_an_exact_replay_has_no_second_effect"],
         ENDPOINTS: ["test_s106_r202_one_activity_at_every_inbox_and_at_once_is_one"],
+        PASSING_ON: ["test_s106_what_can_be_undone_and_done_again_is_not_repeated_by_others"],
     },
     "S-107": {
         INBOX: ["test_s107_signed_for_another_path_or_host"],
@@ -66,6 +68,10 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-108": {
         INBOX: ["test_s108_signed_by_one_acted_by_another"],
         AUTHENTICATION: ["test_s108_a_key_counts_for_its_owner_alone"],
+        PASSING_ON: [
+            "test_s108_without_a_proof_that_counts_nobody_speaks_for_another",
+            "test_a_forged_proof_is_worse_than_none",
+        ],
     },
     "S-109": {
         INBOX: ["test_s109_s110_a_key_counts_only_where_its_owner_lists_it"],
@@ -95,10 +101,12 @@ CASES: dict[str, dict[str, list[str]]] = {
         ],
         DISCOVERY: ["test_a_known_actor_whose_server_fails_is_not_asked_again_after_a_restart"],
         DOCUMENTS: ["test_a_key_that_nobody_knows_is_asked_for_once"],
+        AUTHENTICATION: ["test_s115_from_one_address_only_so_many_keys_are_fetched"],
     },
     "S-116": {INBOX: ["test_s116_a_server_that_cannot_be_reached_is_asked_again"]},
     "S-117": {
         INBOX: ["test_s117_deletions_by_vanished_actors", "test_s117_a_deletion_that_only_her_server_confirms"],
+        PASSING_ON: ["test_s117_a_farewell_with_a_proof_outlives_its_server"],
     },
     "S-118": {INBOX: ["test_s114_s118_hostile_and_malformed_keys"]},
     "S-119": {
@@ -107,6 +115,7 @@ CASES: dict[str, dict[str, list[str]]] = {
             "test_s119_a_server_that_is_blocked_while_its_activity_waits",
         ],
         DOCUMENTS: ["test_s119_a_blocked_server_reads_nothing_and_is_asked_nothing"],
+        PASSING_ON: ["test_s119_neither_may_be_of_a_blocked_server"],
     },
     "S-120": {INBOX: ["test_s120_garbage_in_the_signature"], CAVAGE: ["test_s_120_garbage"]},
     "S-121": {
@@ -117,7 +126,10 @@ CASES: dict[str, dict[str, list[str]]] = {
             "test_s121_only_a_post_is_a_post",
         ],
     },
-    "S-122": {INBOX: ["test_s122_a_failed_signature_refreshes_keys_and_nothing_else"]},
+    "S-122": {
+        INBOX: ["test_s122_a_failed_signature_refreshes_keys_and_nothing_else"],
+        ROTATION: ["test_s122_a_new_key_that_is_only_found_ends_the_old_one_at_once"],
+    },
     # ── object authority, JSON-LD, discovery ──
     "S-201": {INBOX: ["test_s201_to_s204_who_speaks_for_whom"], ORIGINS: ["test_scheme_port_and_host_all_count"]},
     "S-202": {INBOX: ["test_s201_to_s204_who_speaks_for_whom"], ARRIVALS: ["test_nobody_posts_for_another"]},
@@ -203,6 +215,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-304": {
         LIARS: [
             "test_s304_what_an_announce_carries_of_others_is_fetched_and_never_believed",
+            "test_s304_what_bears_its_author_s_proof_is_believed_without_a_fetch",
             "test_s304_an_announce_cannot_lend_a_post_to_another_author_or_address",
         ],
     },
@@ -367,6 +380,7 @@ CASES: dict[str, dict[str, list[str]]] = {
     "R-210": {
         HANDLING: ["test_s620_r210_one_that_trips_us_comes_again_and_stops_nobody"],
         DELIVERY: ["test_r_210_a_poisoned_delivery_ends_and_others_do_not_suffer"],
+        PROVING: ["test_r210_what_has_no_canonical_form_stops_nobody"],
     },
     "R-211": {DELIVERY: ["test_r_211_a_clock_that_jumps_empties_no_queue"]},
     "R-212": {DELIVERY: ["test_r_212_what_was_not_sent_is_given_back"]},

@@ -16,8 +16,10 @@ from email.utils import format_datetime
 from types import TracebackType
 from typing import Any, Self
 
+import jcs
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from multiformats import multibase, multicodec
 
 from tests.loopback import LoopbackServer, Seen, response
 
@@ -30,6 +32,18 @@ Json = dict[str, Any]
 def rsa_key(number: int, bits: int = 2048) -> rsa.RSAPrivateKey:
     """One of a few keys that all tests of a run share: making them is slow and not what is tested."""
     return rsa.generate_private_key(public_exponent=65_537, key_size=bits)
+
+
+@functools.cache
+def ed25519_key(number: int) -> ed25519.Ed25519PrivateKey:
+    """One of a few Ed25519 keys, the same in every run."""
+    return ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"key {number}".encode()).digest())
+
+
+def multikey_of(key: ed25519.Ed25519PrivateKey) -> str:
+    """The public half as actors publish it in `assertionMethod` (FEP-521a)."""
+    raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return multibase.encode(multicodec.wrap("ed25519-pub", raw), "base58btc")
 
 
 def pem_of(key: rsa.RSAPrivateKey) -> str:
@@ -164,6 +178,44 @@ def jrd(subject: str, uri: str, **link: Any) -> bytes:
     links = [{"rel": "self", "type": "application/activity+json", "href": uri} | link]
     body = json.dumps({"subject": subject, "links": links}).encode()
     return response(200, body, content_type="application/jrd+json")
+
+
+# ── proofs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+DATA_INTEGRITY = "https://w3id.org/security/data-integrity/v2"
+
+
+def with_multikey(person: Person, number: int = 0, key_id: str = "") -> ed25519.Ed25519PrivateKey:
+    """Let a server list an Ed25519 key of somebody, and return the key."""
+    key = ed25519_key(number)
+    listed = {
+        "id": key_id or f"{person.uri}#ed25519-key",
+        "type": "Multikey",
+        "controller": person.uri,
+        "publicKeyMultibase": multikey_of(key),
+    }
+    person.document = person.document | {"assertionMethod": [listed]}
+    return key
+
+
+def prove(document: Json, person: Person, at: datetime, *, number: int = 0, **bent: Any) -> Json:
+    """A document with an eddsa-jcs-2022 proof of somebody's; a field of the proof given as `...` is left out."""
+    context = [AS, DATA_INTEGRITY]
+    whole: Json = {
+        "@context": context,
+        "type": "DataIntegrityProof",
+        "cryptosuite": "eddsa-jcs-2022",
+        "verificationMethod": f"{person.uri}#ed25519-key",
+        "proofPurpose": "assertionMethod",
+        "created": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    proof = {name: value for name, value in (whole | bent).items() if value is not ...}
+    unsigned = {**document, "@context": bent.get("@context", context)}
+    if unsigned["@context"] is ...:
+        unsigned["@context"] = context
+    hashed = [hashlib.sha256(jcs.canonicalize(part)).digest() for part in (proof, unsigned)]
+    value = multibase.encode(ed25519_key(number).sign(b"".join(hashed)), "base58btc")
+    return {**unsigned, "proof": proof | {"proofValue": value}}
 
 
 # ── signing ──────────────────────────────────────────────────────────────────────────────────────────────────────────

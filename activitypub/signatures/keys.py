@@ -18,8 +18,8 @@ MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
 MAX_RSA_EXPONENT = 2**32  # a longer one makes each verification as dear as a signature
 MAX_PEM_CHARACTERS = 8_192  # an SPKI of RSA-8192 takes about 1,500
-MAX_MULTIKEY_CHARACTERS = 128  # base58 is quadratic, so it is bounded before it is read
-ED25519_MULTICODEC = b"\xed\x01"
+MAX_MULTIKEY_CHARACTERS = 1_500  # RSA-8192 takes 1,420; base58 is quadratic, so it is bounded before it is read
+ED25519_MULTICODEC, RSA_MULTICODEC = b"\xed\x01", b"\x85\x24"
 PEM_HEAD = "-----BEGIN PUBLIC KEY-----"
 PEM_TAIL = "-----END PUBLIC KEY-----"
 BASE58_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -85,6 +85,8 @@ class SigningIdentity:
 
     key_id: str
     private_key: PrivateKey
+    ed25519: "SigningIdentity | None" = None
+    """The same one with the Ed25519 key, for servers that were seen to take it."""
 
 
 def generate_rsa_key() -> PrivateKey:
@@ -147,16 +149,21 @@ def encode_multikey(key: PublicKey) -> str:
 
 
 def decode_multikey(text: str) -> PublicKey:
-    """Read the `publicKeyMultibase` of an Ed25519 key (FEP-521a); raises BadSignature."""
+    """Read the `publicKeyMultibase` of an Ed25519 key or of an RSA key of 2048 to 8192 bits (FEP-521a).
+
+    Raises BadSignature.
+    """
     if len(text) > MAX_MULTIKEY_CHARACTERS or not text.startswith("z"):
         raise BadSignature("key.multibase", public="The Multikey is not in base58btc.")
     try:
         content = decode_base58(text[1:])
-        if content[:2] != ED25519_MULTICODEC:
-            raise BadSignature("key.kind", public="The Multikey is not an Ed25519 key.")
-        return PublicKey(ed25519.Ed25519PublicKey.from_public_bytes(content[2:]))
-    except ValueError as error:
+        if content[:2] == ED25519_MULTICODEC:
+            return PublicKey(ed25519.Ed25519PublicKey.from_public_bytes(content[2:]))
+        if content[:2] == RSA_MULTICODEC:
+            return _measured(serialization.load_der_public_key(content[2:]))
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise BadSignature("key.unreadable", public="The Multikey cannot be read.") from error
+    raise BadSignature("key.kind", public="The Multikey is neither RSA nor Ed25519.")
 
 
 def encode_base58(content: bytes) -> str:

@@ -2,14 +2,16 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from activitypub.errors import BadSignature, MalformedActivity
+from activitypub.errors import BadSignature, Forged, MalformedActivity
 from activitypub.signatures.keys import KeyKind, PublicKey
 
-Dialect = Literal["cavage", "rfc9421"]
+Dialect = Literal["cavage", "rfc9421", "rfc9421-ed25519"]
+"""How a request of ours is signed; the first two with RSA, which every server can verify."""
+ClaimForm = Literal["cavage", "rfc9421", "proof"]
 
 PAST_WINDOW = timedelta(minutes=65)  # product decision 18; senders queue, and re-sign on each retry
 FUTURE_WINDOW = timedelta(minutes=5)
@@ -26,7 +28,7 @@ class SignedRequest:
     """A request as it came over the wire.
 
     `target` is the raw path with its query ("/inbox?x=1"), `origin` our own base URL ("https://kin.example"),
-    `headers` every field as received, repeats included.
+    `headers` every field as received, repeats included, `client` the address that it came from, if that is known.
     """
 
     method: str
@@ -34,6 +36,7 @@ class SignedRequest:
     origin: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    client: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,13 @@ class Claim:
     """A signature that passed every check that needs no key; `confirmed_by` is the last one."""
 
     key_id: str
-    dialect: Dialect
+    dialect: ClaimForm
     kinds: frozenset[KeyKind]
     messages: tuple[bytes, ...]
     signature: bytes
 
     def confirmed_by(self, key: PublicKey) -> None:
-        """Return when the key made the signature; raises BadSignature otherwise.
+        """Return when the key made the signature; raises BadSignature otherwise, Forged where the key would have done.
 
         The key's kind decides the algorithm; a name in the message can only narrow it (S-113).
         """
@@ -56,7 +59,7 @@ class Claim:
                 "signature.algorithm", public="The signature names an algorithm that the key does not fit."
             )
         if not any(key.confirms(self.signature, message) for message in self.messages):
-            raise BadSignature("signature.mismatch", public="The signature does not match the request.")
+            raise Forged("signature.mismatch", public="The signature does not match what is signed.")
 
 
 def fields_of(request: SignedRequest) -> dict[str, str]:

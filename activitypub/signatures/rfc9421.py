@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from activitypub.errors import BadSignature, MalformedActivity
+from activitypub.signatures.asking import Asked
 from activitypub.signatures.digest import check_content_digest
 from activitypub.signatures.keys import KeyKind, PublicKey, SigningIdentity
 from activitypub.signatures.messages import (
@@ -46,6 +47,8 @@ _WHOLE_TARGETS = (
     frozenset({"@authority", "@request-target"}),
     frozenset({"@authority", "@path", "@query"}),
 )
+SECONDS_ASKED_FOR = 300
+"""How long a signature is to hold where a server asks that it says so."""
 _BARE_TARGET = frozenset({"@authority", "@path"})  # enough where there is no query
 
 
@@ -76,26 +79,50 @@ class SignatureInput:
 
 
 def sign(
-    identity: SigningIdentity, method: str, url: str, now: datetime, *, content_digest: str | None = None
+    identity: SigningIdentity,
+    method: str,
+    url: str,
+    now: datetime,
+    *,
+    content_digest: str | None = None,
+    asked: Asked | None = None,
 ) -> dict[str, str]:
     """Return the fields Content-Digest (if given), Signature-Input and Signature for a request to an absolute URL.
 
-    Covers what Mastodon (`@method`, `@target-uri`) and Fedify (`@authority`) ask for. POST needs `content_digest`.
+    Covers what Mastodon (`@method`, `@target-uri`) and Fedify (`@authority`) ask for, and what this server `asked` for.
+    POST needs `content_digest`.
     """
     if content_digest is None and method.upper() == "POST":
         raise ValueError("a POST is signed with its digest")
-    scheme, _, rest = url.partition("://")
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    values = {"@method": method.upper(), "@target-uri": url, "@authority": authority_of(f"{scheme}://{authority}")}
-    if content_digest is not None:
-        values["content-digest"] = content_digest
+    values = _covered_values(method, url, content_digest, asked)
+    label, created = "sig1" if asked is None else asked.label, int(now.timestamp())
     covered = " ".join(f'"{name}"' for name in values)
-    parameters = f'({covered});created={int(now.timestamp())};keyid="{identity.key_id}"'
+    parameters = f'({covered});created={created};keyid="{identity.key_id}"'
+    if asked is not None:
+        parameters += f";expires={created + SECONDS_ASKED_FOR}" if asked.expires else ""
+        parameters += "".join(f';{name}="{value}"' for name, value in asked.echoed)
     lines = [f'"{name}": {value}' for name, value in values.items()]
     base = "\n".join([*lines, f'"@signature-params": {parameters}'])
     signature = base64.b64encode(identity.private_key.sign(base.encode("ascii"))).decode("ascii")
     fields = {} if content_digest is None else {"Content-Digest": content_digest}
-    return fields | {"Signature-Input": f"sig1={parameters}", "Signature": f"sig1=:{signature}:"}
+    return fields | {"Signature-Input": f"{label}={parameters}", "Signature": f"{label}=:{signature}:"}
+
+
+def _covered_values(method: str, url: str, content_digest: str | None, asked: Asked | None) -> dict[str, str]:
+    """Return what is covered, in order: what we always cover, and what else was asked for."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    origin = f"{scheme}://{authority}"
+    values = {"@method": method.upper(), "@target-uri": url, "@authority": authority_of(origin)}
+    if content_digest is not None:
+        values["content-digest"] = content_digest
+    for name in () if asked is None else asked.covered:
+        found = _derived(
+            name, SignedRequest(method, url.removeprefix(origin).partition("#")[0] or "/", origin, (), b"")
+        )
+        if found is not None:
+            values.setdefault(name, found)
+    return values
 
 
 def read_claim(request: SignedRequest, now: datetime) -> Claim:

@@ -19,6 +19,8 @@ MAX_KEY_BYTES = 8192
 MAX_USERNAME_CHARACTERS = 256
 
 RFC_9421 = Uri("https://datatracker.ietf.org/doc/html/rfc9421")
+ED25519_SIGNATURES = Uri(f"{RFC_9421}#name-eddsa-using-curve-edwards25")
+"""What a server implements that takes such signatures (FEP-844e)."""
 
 # The port is for a node's own actor in development, whose name is its host and port.
 _USERNAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.~-]*[A-Za-z0-9_])?(?::[0-9]{1,5})?")

@@ -87,6 +87,7 @@ def _actors() -> None:
         sa.Column("ed25519_public_multibase", sa.String(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("created_on", sa.BigInteger(), nullable=False),
+        sa.Column("fetched_at", sa.BigInteger(), nullable=True),
         sa.Column("refused_until", sa.BigInteger(), nullable=True),
         sa.Column("bucket", sa.String(), nullable=False),
         sa.Column("slot", ID, nullable=False),
@@ -287,7 +288,8 @@ def _peers() -> None:
         sa.Column("failures", ID, nullable=False),
         sa.Column("closed_until", sa.BigInteger(), nullable=True),
         sa.Column("last_success_on", sa.BigInteger(), nullable=True),
-        sa.Column("rfc9421_on", sa.BigInteger(), nullable=True),
+        sa.Column("dialect", sa.String(), nullable=True),
+        sa.Column("dialect_on", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("host", name=op.f("pk_peers")),
     )
     op.create_index(op.f("ix_peers_described_at"), "peers", ["described_at"], unique=False)
@@ -391,6 +393,21 @@ def _actor_keys() -> None:
         ),
         sa.PrimaryKeyConstraint("actor_id", name=op.f("pk_actor_keys")),
     )
+
+
+def _former_keys() -> None:
+    op.create_table(
+        "former_keys",
+        sa.Column("actor_id", ID, nullable=False),
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("rsa_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["actor_id"], ["actors.id"], name=op.f("fk_former_keys_actor_id_actors"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("actor_id", name=op.f("pk_former_keys")),
+    )
+    op.create_index(op.f("ix_former_keys_ends_at"), "former_keys", ["ends_at"], unique=False)
 
 
 def _deliveries() -> None:
@@ -607,6 +624,7 @@ TABLES: dict[str, Callable[[], None]] = {
     "sign_in_links": _sign_in_links,
     "tombstones": _tombstones,
     "actor_keys": _actor_keys,
+    "former_keys": _former_keys,
     "deliveries": _deliveries,
     "groups": _groups,
     "invitations": _invitations,

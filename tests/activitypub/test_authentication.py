@@ -11,10 +11,12 @@ import pytest
 from apsig.draft.sign import Signer
 from apsig.draft.verify import Verifier
 from apsig.rfc9421 import RFC9421Signer, RFC9421Verifier
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from multiformats import multibase, multicodec
 
-from activitypub.authentication import check_owner, is_confirmed, listed_key
+from activitypub.authentication import OF_CLIENT, check_owner, is_confirmed, listed_key
 from activitypub.discovery import fetch_facts
 from activitypub.egress import sign_post
 from activitypub.errors import BadSignature
@@ -24,9 +26,21 @@ from activitypub.signatures.digest import content_digest, digest
 from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.keys import PrivateKey, SigningIdentity
 from activitypub.signatures.messages import SignedRequest, fields_of
+from privacy.budgets import Buckets
 from tests.activitypub.letters import accepted, letter, refused
 from tests.loopback import response
-from tests.peers import Person, ScriptedPeer, Signed, body_of, pem_of, rsa_key
+from tests.peers import (
+    Person,
+    ScriptedPeer,
+    Signed,
+    body_of,
+    ed25519_key,
+    multikey_of,
+    pem_of,
+    prove,
+    rsa_key,
+    sign,
+)
 from tests.receiver import DOMAIN, Receiver
 
 ORIGIN = f"http://{DOMAIN}"
@@ -176,3 +190,71 @@ async def test_s110_a_key_that_two_actors_list_belongs_to_neither(present: Recei
     assert await refused(present, letter(present, ben.create("as ben"), ben, key_id=ana.key_id)) in {401, 403}
     assert await refused(present, letter(present, ana.create("as ana"), ben, key_id=ana.key_id)) in {401, 403}
     await accepted(present, letter(present, ana.create("still mine"), ana))
+
+
+async def test_s115_from_one_address_only_so_many_keys_are_fetched(here: Receiver, far: ScriptedPeer) -> None:
+    """Whoever makes up signers makes us ask, and not without end; who is known is heard all the same."""
+    ana, ben = far.person("ana"), far.person("ben", key=1)
+    await accepted(here, letter(here, ana.create("one"), ana))
+    object.__setattr__(here.context, "budgets", Buckets(lambda: 0.0))  # which does not fill by itself
+    fetched = far.fetches()
+    for number in range(OF_CLIENT.requests + 20):
+        stranger = Person(far.url(f"/users/made-up-{number}"), "nobody", rsa_key(1))
+        status = (await here.send(letter(here, stranger.create("x"), stranger))).status_code
+        assert status in (401, 429)
+    assert far.fetches() - fetched == OF_CLIENT.requests
+    answer = await here.send(letter(here, ben.create("one"), ben))
+    assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+    asked = sign(b"", ben, at=here.clock(), host=DOMAIN, method="GET", target="/u/somebody")
+    assert (await here.send(asked.with_field("Accept", "application/activity+json"))).status_code == 429
+    await accepted(here, letter(here, ana.create("two"), ana))
+
+
+# ── more than one key ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_keys(person: Person, *numbers: int) -> list[Person]:
+    """Let a server list several RSA keys of somebody, and return that one with each of them."""
+    keys = [
+        {"id": f"{person.uri}#key-{number}", "owner": person.uri, "publicKeyPem": pem_of(rsa_key(number))}
+        for number in numbers
+    ]
+    person.document = person.document | {"publicKey": keys}
+    return [Person(person.uri, person.name, rsa_key(number), document=person.document) for number in numbers]
+
+
+async def test_each_key_that_an_actor_lists_is_one_of_its_keys(here: Receiver, far: ScriptedPeer) -> None:
+    """As while a server changes from one to the next; not only the first of them counts."""
+    ana = far.person("ana")
+    one, two = with_keys(ana, 0, 1)
+    for number, person in enumerate((two, one, two)):
+        key = f"{ana.uri}#key-{int(person is two)}"
+        await accepted(here, letter(here, ana.create(f"by {number}"), person, key_id=key))
+        await refused(here, letter(here, ana.create(f"not by {number}"), person, key_id=f"{ana.uri}#key-7"), 401)
+    await refused(here, letter(here, ana.create("mixed up"), one, key_id=f"{ana.uri}#key-1"), 401)
+    assert far.fetches("/users/ana") == 1
+
+
+async def test_a_key_that_is_listed_as_multikey_signs_requests(here: Receiver, far: ScriptedPeer) -> None:
+    """An RSA key in `assertionMethod` alone, and the second Ed25519 key there (FEP-521a)."""
+    ana = far.person("ana")
+    der = ana.key.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    rsa_multikey = multibase.encode(multicodec.wrap("rsa-pub", der), "base58btc")
+    listed = [
+        {
+            "id": f"{ana.uri}#multikey-{number}",
+            "type": "Multikey",
+            "controller": ana.uri,
+            "publicKeyMultibase": material,
+        }
+        for number, material in enumerate((rsa_multikey, multikey_of(ed25519_key(0)), multikey_of(ed25519_key(1))))
+    ]
+    ana.document = {name: value for name, value in ana.document.items() if name != "publicKey"}
+    ana.document["assertionMethod"] = listed
+    await accepted(here, letter(here, ana.create("one"), ana, key_id=f"{ana.uri}#multikey-0"))
+    for number in (1, 0):
+        key_id = f"{ana.uri}#multikey-{number + 1}"
+        proven = prove(ana.create(f"by {number}"), ana, here.clock(), number=number, verificationMethod=key_id)
+        await accepted(here, letter(here, proven, ana, key_id=f"{ana.uri}#multikey-0"))
+    mixed = prove(ana.create("mixed"), ana, here.clock(), number=1, verificationMethod=f"{ana.uri}#multikey-1")
+    await refused(here, letter(here, mixed, ana, key_id=f"{ana.uri}#multikey-0"), 401)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from activitypub.errors import BadSignature
 from activitypub.signatures.keys import (
     PrivateKey,
+    PublicKey,
     decode_base58,
     decode_multikey,
     encode_base58,
@@ -116,6 +117,24 @@ def test_multikey_is_for_ed25519_alone() -> None:
     assert decode_multikey(encode_multikey(ED25519_KEY.public_key())) == ED25519_KEY.public_key()
     with pytest.raises(ValueError, match="Ed25519"):
         encode_multikey(RSA_KEY.public_key())
+
+
+def rsa_multikey(key: PublicKey) -> str:
+    """An RSA key as Multikey: the multicodec 0x1205, then PKCS#1."""
+    der = key.material.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    return "z" + encode_base58(b"\x85\x24" + der)
+
+
+def test_rsa_keys_are_read_from_multikeys_too_and_measured() -> None:
+    key = decode_multikey(rsa_multikey(RSA_KEY.public_key()))
+    assert key.kind == "rsa"
+    assert key.to_pem() == RSA_KEY.public_key().to_pem()
+    assert key.confirms(RSA_KEY.sign(b"x"), b"x")
+    short = rsa.generate_private_key(public_exponent=65_537, key_size=1024).public_key()
+    with pytest.raises(BadSignature):
+        decode_multikey(rsa_multikey(PublicKey(short)))
+    with pytest.raises(BadSignature):
+        decode_multikey(rsa_multikey(RSA_KEY.public_key())[:-9])
 
 
 @pytest.mark.parametrize(

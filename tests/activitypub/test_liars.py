@@ -25,7 +25,7 @@ from groups.views import Page, Viewer
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.activitypub.letters import letter
 from tests.factories import make_group, make_persona
-from tests.peers import PUBLIC, Json, Person, ScriptedPeer
+from tests.peers import PUBLIC, Json, Person, ScriptedPeer, prove, with_multikey
 from tests.receiver import Receiver
 
 MEMBERSHIPS, POSTS, REACTIONS, NEWS = table_of(Membership), table_of(Post), table_of(Reaction), table_of(Notification)
@@ -423,6 +423,40 @@ async def test_s304_what_an_announce_carries_of_others_is_fetched_and_never_beli
         evil.publish(private | {"@context": "https://www.w3.org/ns/activitystreams"})
         await village.send(club.activity("Announce", private["id"]), club)
     assert await village.count(POSTS, POSTS.c.group_id == view.id) == 1
+
+
+async def test_s304_what_bears_its_author_s_proof_is_believed_without_a_fetch(
+    village: Village, far: ScriptedPeer, evil: ScriptedPeer, mallory: Person
+) -> None:
+    """Her server is asked for her key and for nothing else; what was changed on the way is asked for there."""
+    club, view = await join_club(village, far)
+    with_multikey(mallory, 1)
+    now = village.here.clock()
+
+    async def texts() -> list[str]:
+        found = await village.read(timelines.group_timeline, Viewer(village.owner), view.id, Page())
+        return [post.html.removeprefix("<p>").removesuffix("</p>") for post in reversed(found)]
+
+    note = mallory.note("<p>one</p>", cc=[club.uri])
+    create = prove(mallory.activity("Create", note), mallory, now, number=1)
+    await village.send(club.activity("Announce", create), club)
+    assert await texts() == ["one"]
+    bare = prove(mallory.note("<p>two</p>", cc=[club.uri]), mallory, now, number=1)
+    await village.send(club.activity("Announce", bare), club)
+    assert await texts() == ["one", "two"]
+    newer = note | {"content": "<p>one, better</p>", "updated": "2026-11-23T12:00:00Z"}
+    update = prove(mallory.activity("Update", newer), mallory, now, number=1)
+    await village.send(club.activity("Announce", update), club)
+    assert await texts() == ["one, better", "two"]
+    assert evil.fetches() == 1  # mallory
+
+    for number, (changed, secret) in enumerate(((True, 1), (False, 2))):
+        true = mallory.note(f"<p>true {number}</p>", cc=[club.uri])
+        evil.publish(true | {"@context": "https://www.w3.org/ns/activitystreams"})
+        lie = true | {"content": "<p>false</p>"}
+        told = prove(mallory.activity("Create", true if changed else lie), mallory, now, number=secret)
+        await village.send(club.activity("Announce", told | {"object": lie}), club)
+    assert await texts() == ["one, better", "two", "true 0", "true 1"]
 
 
 async def test_s304_an_announce_cannot_lend_a_post_to_another_author_or_address(

@@ -23,6 +23,7 @@ def test_no_two_tables_hide_behind_the_same_words() -> None:
 def test_there_is_no_key_table_in_the_content_database() -> None:
     known = {
         "actor_keys": "the public half, and the private one sealed under a secret of the keyring",
+        "former_keys": "the same of the one before, for a week",
         "idempotency_keys": "what an app calls its own request",
         "key_packages": "public by nature (RFC 9420)",
     }

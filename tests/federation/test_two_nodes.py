@@ -182,6 +182,28 @@ def test_one_who_was_not_admitted_gets_nothing(journey: Journey) -> None:
     assert seen(ana, group, "But this is")
 
 
+def test_new_keys_on_both_sides_interrupt_nobody(journey: Journey) -> None:
+    """While both nodes go on serving, and so for a while sign with what they have in memory."""
+    away, home, ana, owner = journey.away, journey.home, journey.ana, journey.owner
+    away.command("group", "add", "lantern", "--title", "Lantern", "--audience", "followers", "--join", "approval",
+                 "--owner", away.owner)  # fmt: skip
+    there = owner.get("/api/v1/accounts/lookup", params={"acct": "lantern"}).json()["id"]
+    group = journey.join()
+    journey.settle()
+    for node in (away, home):
+        assert " 0 servers" not in node.command("key", "rotate", "--all")
+        posted(ana, f"@{journey.group_handle} I write while {node.authority} changes its keys")
+        posted(owner, f"@lantern We answer while {node.authority} changes its keys")
+        seen(owner, there, f"I write while {node.authority}")
+        seen(ana, group, f"We answer while {node.authority}")
+        journey.settle()
+        posted(ana, f"@{journey.group_handle} I write after {node.authority} has changed them")
+        posted(owner, f"@lantern We answer after {node.authority} has changed them")
+        seen(owner, there, f"I write after {node.authority}")
+        seen(ana, group, f"We answer after {node.authority}")
+    journey.settle()
+
+
 def is_gone(api: httpx.Client, post: Json) -> bool:
     """Tell whether a post is no longer there for this reader."""
     return api.get(f"/api/v1/statuses/{post['id']}").status_code == 404

@@ -11,10 +11,16 @@ from tests.served import ServedNode, new_database
 
 @pytest.fixture(scope="session")
 def peer() -> Iterator[FedifyPeer]:
-    """A foreign server on two hosts: ada and mallory on the first, wanda and a group named club on the second."""
+    """A foreign server: ada and mallory on its first host, wanda and the groups club and guild on the second.
+
+    Fedify prefers RFC 9421, and soon speaks to each node as that speaks to it. So the last two hosts are for one test
+    alone: olga's begins in draft-cavage, rita's in RFC 9421.
+    """
     hosts = (
         {"host": "127.0.0.2", "people": ["ada", "mallory"]},
-        {"host": "127.0.0.3", "people": ["wanda"], "groups": ["club"]},
+        {"host": "127.0.0.3", "people": ["wanda"], "groups": ["club", "guild"]},
+        {"host": "127.0.0.5", "people": ["olga"], "speaks": "cavage"},
+        {"host": "127.0.0.6", "people": ["rita"]},
     )
     with FedifyPeer(*hosts) as running:
         yield running

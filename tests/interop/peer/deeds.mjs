@@ -1,8 +1,8 @@
 // What a test may ask of the peer. Honest deeds go through Fedify's own sending; `send` puts on the wire what the test says,
 // and can spoil the signature in a named way.
 import { createHash, randomUUID } from "node:crypto";
-import { signRequest } from "@fedify/fedify";
-import { Create, Delete, Follow, isActor, Like, Mention, Note, PUBLIC_COLLECTION, Tombstone, Undo, Update } from "@fedify/vocab";
+import { signObject, signRequest } from "@fedify/fedify";
+import { Activity, Create, Delete, Follow, isActor, Like, Mention, Note, PUBLIC_COLLECTION, Tombstone, Undo, Update } from "@fedify/vocab";
 import { lookupWebFinger } from "@fedify/webfinger";
 import { Temporal } from "@js-temporal/polyfill";
 import { SPECS } from "./site.mjs";
@@ -148,6 +148,28 @@ async function send(site, { as, inbox, activity, spec = "cavage", spoil = "none"
   return { status: answer.status, text: await answer.text() };
 }
 
+// An activity with the proof of integrity (FEP-8b32) that Fedify makes for one of its actors.
+async function prove(site, { as, activity }) {
+  const loaders = { documentLoader: site.loader, contextLoader: site.loader };
+  const pairs = await site.context.getActorKeyPairs(as);
+  const pair = pairs.find(({ privateKey }) => privateKey.algorithm.name === "Ed25519");
+  const object = await Activity.fromJsonLd(activity, loaders);
+  const signed = await signObject(object, pair.privateKey, pair.multikey.id, loaders);
+  // It signs the address of everybody in full, and writes it in short where it is asked for a document like this.
+  return signed.toJsonLd({ format: "compact", ...loaders });
+}
+
+// Whose proof Fedify finds in a document, or null.
+const prover = async (site, { activity }) => ({ owner: await site.prover(activity) });
+
+// The very bytes of a request that arrived earlier, with another body if one is given.
+async function repeat(site, { n, text }) {
+  const { path, headers, text: honest } = site.arrivals[n];
+  const { "content-length": _, connection: __, ...kept } = headers;
+  const answer = await fetch(new URL(path, site.base), { method: "POST", headers: kept, body: text ?? honest });
+  return { status: answer.status };
+}
+
 // A GET by one of the peer's actors, signed or not.
 async function get(site, { as, uri, spec = "cavage", accept = ACTIVITY_TYPE }) {
   let request = new Request(uri, { headers: { accept } });
@@ -163,5 +185,5 @@ const fetches = (site, { since = 0 }) => site.fetches.slice(since);
 const followers = (site, { of }) => [...site.followers.get(of).keys()];
 
 export const deeds = {
-  resolve, follow, unfollow, create, update, remove, like, send, get, inbound, fetches, followers,
+  resolve, follow, unfollow, create, update, remove, like, send, prove, prover, repeat, get, inbound, fetches, followers,
 };

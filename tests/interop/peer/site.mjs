@@ -3,7 +3,7 @@
 import http from "node:http";
 import { Buffer } from "node:buffer";
 import {
-  createFederation, generateCryptoKeyPair, getDocumentLoader, MemoryKvStore, verifyRequestDetailed,
+  createFederation, generateCryptoKeyPair, getDocumentLoader, MemoryKvStore, verifyObject, verifyRequestDetailed,
 } from "@fedify/fedify";
 import {
   Accept, Activity, Announce, Create, Endpoints, Follow, Group, Note, Person, PUBLIC_COLLECTION, Undo,
@@ -13,8 +13,9 @@ const MAX_BODY_BYTES = 1_048_576;
 export const SPECS = { cavage: "draft-cavage-http-signatures-12", rfc9421: "rfc9421" };
 
 export class Site {
-  constructor({ host, port = 0, people = ["ada"], groups = [], answersFollows = true }) {
-    Object.assign(this, { host, port, answersFollows });
+  // `speaks` is how it signs what it sends first: what Fedify itself prefers, or "cavage" as most servers do.
+  constructor({ host, port = 0, people = ["ada"], groups = [], answersFollows = true, speaks = "rfc9421" }) {
+    Object.assign(this, { host, port, answersFollows, speaks });
     this.kinds = new Map([...people.map((name) => [name, Person]), ...groups.map((name) => [name, Group])]);
     this.followers = new Map([...this.kinds.keys()].map((name) => [name, new Map()]));
     this.keys = new Map();
@@ -46,7 +47,9 @@ export class Site {
   keyUri(name) { return new URL("#main-key", this.actorUri(name)); }
 
   describe() {
-    const federation = createFederation({ kv: new MemoryKvStore(), allowPrivateAddress: true, origin: this.base });
+    const federation = createFederation({
+      kv: new MemoryKvStore(), allowPrivateAddress: true, origin: this.base, firstKnock: SPECS[this.speaks],
+    });
     federation.setNodeInfoDispatcher("/nodeinfo/2.1", () => ({
       software: { name: "kinfold-test-peer", version: "0.0.0" },
       protocols: ["activitypub"],
@@ -141,10 +144,23 @@ export class Site {
     }
     const answer = await this.federation.fetch(request, { contextData: undefined });
     if (request.method === "POST") {
-      this.arrivals.push({ n: this.arrivals.length, path, status: answer.status, activity: parsed(body), ...signature });
+      const activity = parsed(body);
+      const proven = await Promise.all([activity, activity?.object].map((document) => this.prover(document)));
+      const headers = Object.fromEntries(request.headers);
+      this.arrivals.push({
+        n: this.arrivals.length, path, status: answer.status, activity, ...signature, proven, headers, text: body.toString("utf8"),
+      });
     }
     outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
     outgoing.end(Buffer.from(await answer.arrayBuffer()));
+  }
+
+  // Whose proof of integrity a document bears, or null where Fedify finds none that holds.
+  async prover(document) {
+    if (typeof document !== "object" || document?.proof === undefined) return null;
+    const loaders = { documentLoader: this.loader, contextLoader: this.loader };
+    const activity = await verifyObject(Activity, document, loaders).catch(() => null);
+    return activity?.actorId?.href ?? null;
   }
 
   // Which signature a request bears, whether it verifies, and whose key that is.
