@@ -23,6 +23,7 @@ from groups.addressees import Addressee, addressees_of, home_of
 from groups.distribution import Parcel, spread_in_group, withdraw_in_group
 from groups.endings import group_of, has_ended, hide, remember_end, tombstone_hash
 from groups.errors import NotAllowed
+from groups.founding import renew_group
 from groups.incoming import IncomingActivity, IncomingAnnounce, IncomingPost
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
 from groups.policy import FACILITATORS, Act, Target, may
@@ -32,7 +33,7 @@ from groups.translation import GroupFacts
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
-RULES_OF_GROUPS = frozenset({"Delete", "Lock", "Unlock", "Block"})
+RULES_OF_GROUPS = frozenset({"Delete", "Lock", "Unlock", "Block", "Renew"})
 PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 MAX_DIRECT_RECIPIENTS = 25
 TOMBSTONES = table_of(Tombstone)
@@ -90,7 +91,7 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
     if announce.inner is not None:
         note_threadiverse(uow, arrival.sender.host)
     if announce.inner is not None and announce.inner.type in RULES_OF_GROUPS:
-        _ruled(uow, arrival.sender, announce.inner)
+        _ruled(uow, arrival, announce.inner)
         return
     uri = announce.inner.object_uri if announce.inner is not None else announce.object_uri
     if uri is None or uris.is_local(uri):
@@ -334,8 +335,13 @@ def _pass_on_end(uow: UnitOfWork, uris: Uris, row: Row[Any], activity: IncomingA
         withdraw_in_group(uow, uris, activity.raw, row.uri, parcel, group)
 
 
-def _ruled(uow: UnitOfWork, announcer: ActorView, activity: IncomingActivity) -> None:
-    """Take in what a group elsewhere decides of its own posts, conversations and members."""
+def _ruled(uow: UnitOfWork, arrival: Arrival, activity: IncomingActivity) -> None:
+    """Take in what a group elsewhere decides of its own posts, conversations and members. Raises NeedsObject."""
+    announcer = arrival.sender
+    if activity.type == "Renew":
+        if activity.object_uri == announcer.uri:
+            renew_group(uow, arrival, announcer.uri)
+        return
     row = _stored(uow, activity.object_uri or "")
     if activity.type != "Delete":
         moderation.receive_announced(uow, announcer, row, activity)

@@ -28,7 +28,7 @@ from groups.endings import (
     tell_of_end,
     was_undone,
 )
-from groups.founding import adopt_remote_group
+from groups.founding import adopt_remote_group, renew_group
 from groups.models import PersonFollow
 from groups.people import ACTORS, still_here
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
@@ -159,6 +159,9 @@ def on_undo(uow: UnitOfWork, uris: Uris, arrival: Arrival, undo: incoming.Incomi
 
 def on_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, prepared: Any) -> None:
     """Take an edited post, or what an actor says of itself anew."""
+    if isinstance(prepared, incoming.IncomingActivity) and prepared.type == "Renew":
+        renew_group(uow, arrival, prepared.object_uri or "")
+        return
     if isinstance(prepared, incoming.IncomingActivity):
         arrivals.receive_update(uow, uris, arrival, prepared)
         return

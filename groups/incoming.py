@@ -24,6 +24,7 @@ from activitypub.vocabulary.activities import (
     Undo,
     Update,
 )
+from activitypub.vocabulary.actors import Actor
 from activitypub.vocabulary.base import Object, Ref
 from activitypub.vocabulary.objects import Note, Question
 from groups.composing import MAX_MENTIONS
@@ -124,7 +125,7 @@ def read_update(activity: Update) -> IncomingActivity | Object:
     embedded = activity.object.embedded
     if embedded is not None and embedded.id == activity.actor:
         return embedded
-    return _about_post(activity, activity.object)
+    return _of_actor(activity) or _about_post(activity, activity.object)
 
 
 def read_delete(activity: Delete) -> IncomingActivity:
@@ -191,6 +192,8 @@ def unlocked(undo: IncomingUndo) -> IncomingActivity:
 def read_announce(activity: Announce) -> IncomingAnnounce:
     """Prepare an Announce; what it embeds is believed only where it speaks for its own server (FEP-fe34)."""
     inner = activity.object.embedded
+    if isinstance(inner, Update) and inner.id is not None and (renewed := _of_actor(inner)):
+        return IncomingAnnounce(activity.actor, renewed, None)
     if isinstance(inner, Create | Update) and inner.id is not None:
         return IncomingAnnounce(activity.actor, _announced(activity, inner), None)
     if isinstance(inner, Delete) and inner.id is not None:
@@ -240,6 +243,14 @@ def _id(activity: Activity) -> str:
     if activity.id is None:
         raise MalformedActivity("activity without an id", public="The activity has no id.")
     return activity.id
+
+
+def _of_actor(activity: Update) -> IncomingActivity | None:
+    """Return the news that an actor has changed, told by somebody else of its server: a hint to look at it anew."""
+    embedded = activity.object.embedded
+    if not isinstance(embedded, Actor) or not same_origin(embedded.id, activity.actor):
+        return None
+    return IncomingActivity("Renew", _id(activity), activity.actor, embedded.id, None, activity.raw)
 
 
 def _about_post(activity: Create | Update, reference: Ref) -> IncomingActivity:

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, and_, select
 
-from activitypub import actors
 from activitypub.ledger import holds_copy
 from activitypub.models import Tombstone
 from activitypub.peers import PEERS
@@ -20,10 +19,11 @@ from activitypub.vocabulary.writing import to_document
 from groups import translation
 from groups.endings import facts_of, tombstone_hash
 from groups.people import ACTORS, cards
-from groups.places import GROUPS, MEMBERSHIPS
+from groups.places import GROUPS
+from groups.profiles import audience_of, document_facts
 from groups.showing import POSTS, mentioned_in, sealed_box, unpack
 from groups.storing import parent_of
-from groups.translation import GroupFacts, LocalActorFacts, MentionFacts, PostFacts
+from groups.translation import GroupFacts, MentionFacts, PostFacts
 from groups.visibility import Onlooker, visible_to
 from privacy.unit_of_work import UnitOfWork, table_of
 
@@ -50,29 +50,16 @@ class GroupPublications:
         """Return the document of a persona or group; a group that nothing leaves is not there."""
         if actor.state == "gone":
             return Ended(actor.uri)
-        audience = _audience_of(uow, actor)
+        audience = audience_of(uow, actor)
         if audience == "none":
             return None
-        card = cards(uow, [actor.id])[actor.id]
-        facts = LocalActorFacts(
-            id=actor.id,
-            uri=actor.uri,
-            kind=actor.kind,
-            handle=actor.handle,
-            name=card.name,
-            summary=card.summary,
-            locked=actor.locked,
-            discoverable=audience == "public",
-            created_on=card.created_on,
-            keys=actors.public_keys(uow, actor.id),
-            page=card.url,
-        )
+        facts = document_facts(uow, actor)
         document = translation.actor_document(self._uris, facts)
-        return Publication(document, public=True, html=card.url if audience == "public" else None)
+        return Publication(document, public=True, html=facts.page if audience == "public" else None)
 
     def is_findable(self, uow: UnitOfWork, actor: ActorView) -> bool:
         """Tell whether a handle leads anywhere from outside."""
-        return actor.state == "active" and _audience_of(uow, actor) != "none"
+        return actor.state == "active" and audience_of(uow, actor) != "none"
 
     def post(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
         """Return the Note of a post of this node."""
@@ -147,7 +134,7 @@ class GroupPublications:
         """Return a collection of a persona or group: who belongs to a group is never listed or counted."""
         if actor.state == "gone":
             return Ended(actor.uri)
-        audience = _audience_of(uow, actor)
+        audience = audience_of(uow, actor)
         if audience == "none":
             return None
         uri = f"{actor.uri}/{name}"
@@ -264,20 +251,6 @@ def _onlooker(uow: UnitOfWork, requester: Requester) -> Onlooker:
     if row is None or row.kind in WHOLE_NODES:
         return Onlooker()
     return Onlooker(host=requester.host, trusted=row.level == "allow")
-
-
-def _audience_of(uow: UnitOfWork, actor: ActorView) -> str:
-    """Return the audience of a group; that of a persona is `persona`, or `none` where no group takes it outside.
-
-    Who belongs only to groups that nothing leaves is not to be found by trying handles (privacy reference §8.2).
-    """
-    if actor.kind == "Group":
-        found = uow.connection.execute(select(GROUPS.c.audience).where(GROUPS.c.id == actor.id)).scalar()
-        return str(found or "none")
-    here = and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.state.in_(("active", "pending")))
-    outside = select(GROUPS.c.id).join(MEMBERSHIPS, here).where(MEMBERSHIPS.c.actor_id == actor.id)
-    outside = outside.where(or_(GROUPS.c.audience != "none", GROUPS.c.local.is_(False))).limit(1)
-    return "none" if uow.connection.execute(outside).first() is None else "persona"
 
 
 def _group(uow: UnitOfWork, group_id: int) -> GroupFacts:

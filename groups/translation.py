@@ -35,6 +35,8 @@ class LocalActorFacts:
     created_on: datetime
     keys: tuple[actors.Key, ...]
     page: str
+    restricted: bool = False
+    """Whether a group takes posts of those only who look after it, or of nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,10 @@ def actor_document(uris: Uris, facts: LocalActorFacts) -> dict[str, Any]:
     if facts.kind == "Group":
         moderators, featured = Uri(uris.moderators(facts.uri)), Uri(uris.featured(facts.uri))
         audience = (PUBLIC,) if facts.discoverable else ()
-        group = actors.Group(**shared, moderators=moderators, featured=featured, sensitive=True, audience=audience)
+        group = actors.Group(
+            **shared, moderators=moderators, featured=featured, sensitive=True, audience=audience,
+            posting_restricted=facts.restricted,
+        )  # fmt: skip
         return to_document(group)
     return to_document(actors.Person(**shared, following=Uri(uris.following(facts.uri))))
 
@@ -199,6 +204,12 @@ def to_update(uris: Uris, post: PostFacts, group: GroupFacts, activity_id: str) 
         audience=note.audience,
     )
     return to_document(update)
+
+
+def to_update_actor(activity_id: str, document: Mapping[str, Any], group: GroupFacts) -> dict[str, Any]:
+    """Return the Update by which a group tells what it says of itself now."""
+    shell = announce_shell(activity_id, group)
+    return {**shell, "type": "Update", "object": dict(document)}
 
 
 def to_delete(

@@ -197,7 +197,7 @@ def invite(environ: Mapping[str, str], name: str, uses: int, life: timedelta, *,
 
 def _changed(node: Node, name: str, changes: GroupChanges) -> GroupView:
     view = node.database.read_now(group_named, name)
-    return node.database.write_now(change_group, None, view.id, changes)
+    return node.database.write_now(change_group, node.uris, None, view.id, changes)
 
 
 def _check_keep(node: Node, keep: timedelta | None) -> None:

@@ -285,7 +285,7 @@ def test_an_outbox_is_bounded(house: House) -> None:
 def test_a_group_that_turns_inward_is_gone_at_once(house: House) -> None:
     """Document, posts and collections, though they were public a moment before."""
     scene = Scene(house, "public")
-    house.do(founding.change_group, None, scene.group, founding.GroupChanges(audience="none"))
+    house.do(founding.change_group, house.uris, None, scene.group, founding.GroupChanges(audience="none"))
     for requester in (NOBODY, scene.member):
         assert house.ask(scene.publications.actor, scene.actor(scene.group), requester) is None
         for what in EVERY_DOCUMENT:
