@@ -33,7 +33,7 @@ from groups.translation import GroupFacts
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
-RULES_OF_GROUPS = frozenset({"Delete", "Lock", "Unlock", "Block", "Renew"})
+RULES_OF_GROUPS = frozenset({"Delete", "Lock", "Unlock", "Block", "Renew", "Add", "Remove"})
 PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 MAX_DIRECT_RECIPIENTS = 25
 TOMBSTONES = table_of(Tombstone)
@@ -109,6 +109,11 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
 def receive_lock(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
     """Close or open a conversation, where the sender may."""
     moderation.receive_lock(uow, uris, sender, _stored(uow, activity.object_uri or ""), activity)
+
+
+def receive_collected(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
+    """Put a post on top of its group, or appoint somebody there, where the sender may."""
+    moderation.receive_collected(uow, uris, sender, _stored(uow, activity.object_uri or ""), activity)
 
 
 def _believed(arrival: Arrival, activity: IncomingActivity, author_uri: str) -> IncomingPost | None:

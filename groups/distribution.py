@@ -1,7 +1,7 @@
 """Who is sent what, when something happens in a group: one activity for each kind of reader (product decision 16)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -114,6 +114,16 @@ def spread_rule(uow: UnitOfWork, uris: Uris, activity: Mapping[str, Any], parcel
     readers = {"public": PUBLIC_ACTIVITIES, "followers": PRIVATE_ACTIVITIES, "peers-only": TRUSTED}
     if group.audience in readers:
         _enqueue(uow, group.id, str(activity["type"]), announce, parcel, readers[group.audience], group.id)
+
+
+def spread_word(uow: UnitOfWork, uris: Uris, activity: Mapping[str, Any], group: GroupFacts) -> None:
+    """Announce what concerns a group as a whole, and no post of it, to those that know groups."""
+    parcel = Parcel(post_id=0, group_id=group.id, thread_id=group.id, secrets=None, expires_at=None)
+    announce = translation.to_announce_activity(uris.activity(_token()), group, activity)
+    readers = {"public": PUBLIC_ACTIVITIES, "followers": PRIVATE_ACTIVITIES, "peers-only": TRUSTED}
+    if group.audience in readers:
+        outgoing = replace(_outgoing(group.id, str(activity["type"]), announce, parcel), object_id=None)
+        enqueue_for(uow, outgoing, readers[group.audience], group.id)
 
 
 def spread_delete(

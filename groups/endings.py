@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from activitypub.models import Delivery, LedgerEntry, OutboxItem, Tombstone
 from activitypub.uris import Uris
 from groups.distribution import Parcel, spread_delete
-from groups.models import Bookmark, Mention, Notification, Post, Reaction
+from groups.models import Bookmark, Mention, Notification, Pin, Post, Reaction
 from groups.people import ACTORS
 from groups.places import GROUPS
 from groups.translation import GroupFacts
@@ -29,6 +29,7 @@ NOTIFICATIONS, OUTBOX, TOMBSTONES, LEDGER = (
     table_of(Tombstone),
     table_of(LedgerEntry),
 )
+PINS = table_of(Pin)
 SHRED_JOBS, DELIVERIES = table_of(ShredJob), table_of(Delivery)
 ENDING = tuple(
     POSTS.c[name] for name in ("id", "uri", "group_id", "author_id", "thread_id", "audience", "local", "slot")
@@ -145,6 +146,7 @@ def clean(uow: UnitOfWork, ids: Sequence[int]) -> None:
         (MENTIONS, MENTIONS.c.post_id),
         (REACTIONS, REACTIONS.c.post_id),
         (BOOKMARKS, BOOKMARKS.c.post_id),
+        (PINS, PINS.c.post_id),
     ):
         uow.connection.execute(delete(table).where(column.in_(ids)))
     _take_words_back(uow, ids)

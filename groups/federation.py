@@ -66,6 +66,8 @@ def inbox_routes(uris: Uris) -> InboxRoutes:
         activities.Leave: route(incoming.read_leave, on_undo),
         activities.Lock: route(incoming.read_lock, on_lock),
         activities.Block: route(incoming.read_block, on_block),
+        activities.Add: route(incoming.read_collected, on_collected),
+        activities.Remove: route(incoming.read_collected, on_collected),
         activities.QuoteRequest: route(incoming.read_quote_request, on_quote_request),
     }
     return InboxRoutes(by_type=by_type, prepare_fetched=incoming.read_fetched)
@@ -106,6 +108,11 @@ def on_answer(uow: UnitOfWork, uris: Uris, arrival: Arrival, answer: incoming.In
 def on_lock(uow: UnitOfWork, uris: Uris, arrival: Arrival, lock: incoming.IncomingActivity) -> None:
     """Close a conversation for one who looks after its group."""
     arrivals.receive_lock(uow, uris, arrival.sender, lock)
+
+
+def on_collected(uow: UnitOfWork, uris: Uris, arrival: Arrival, change: incoming.IncomingActivity) -> None:
+    """Change what stands on top of a group, or who looks after it."""
+    arrivals.receive_collected(uow, uris, arrival.sender, change)
 
 
 def on_block(uow: UnitOfWork, uris: Uris, arrival: Arrival, block: incoming.IncomingActivity) -> None:

@@ -11,6 +11,7 @@ from activitypub.errors import ForeignOrigin, MalformedActivity
 from activitypub.origins import same_origin
 from activitypub.vocabulary.activities import (
     Activity,
+    Add,
     Announce,
     Block,
     Create,
@@ -21,6 +22,7 @@ from activitypub.vocabulary.activities import (
     Like,
     Lock,
     QuoteRequest,
+    Remove,
     Undo,
     Update,
 )
@@ -73,7 +75,9 @@ class IncomingActivity:
     raw: Mapping[str, Any]
     """The activity as received, to be passed on verbatim."""
     target_uri: str | None = None
-    """The group that a ban is from."""
+    """The group that a ban is from, or the collection that something comes into or goes out of."""
+    remove_data: bool = False
+    """Whether a ban also takes away what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,15 @@ def read_lock(activity: Lock) -> IncomingActivity:
 def read_block(activity: Block) -> IncomingActivity:
     """Prepare a Block: with a target it is a ban from there, without one a matter between two people."""
     return IncomingActivity(
-        "Block", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target
+        "Block", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target,
+        remove_data=activity.remove_data,
+    )  # fmt: skip
+
+
+def read_collected(activity: Add | Remove) -> IncomingActivity:
+    """Prepare an Add or Remove: of a post on top of a group, or of one who looks after it."""
+    return IncomingActivity(
+        activity.type, _id(activity), activity.actor, activity.object.id, None, activity.raw, target_uri=activity.target
     )
 
 
@@ -198,7 +210,7 @@ def read_announce(activity: Announce) -> IncomingAnnounce:
         return IncomingAnnounce(activity.actor, _announced(activity, inner), None)
     if isinstance(inner, Delete) and inner.id is not None:
         return IncomingAnnounce(activity.actor, read_delete(inner), None)
-    if isinstance(inner, Lock | Block | Undo) and inner.id is not None:
+    if isinstance(inner, Lock | Block | Undo | Add | Remove) and inner.id is not None:
         return IncomingAnnounce(activity.actor, _announced_rule(inner), None)
     if isinstance(inner, Activity):
         return IncomingAnnounce(activity.actor, None, None)
@@ -273,12 +285,14 @@ def _announced(announce: Announce, inner: Create | Update) -> IncomingActivity:
     return IncomingActivity(prepared.type, prepared.uri, prepared.actor_uri, prepared.object_uri, None, prepared.raw)
 
 
-def _announced_rule(inner: Lock | Block | Undo) -> IncomingActivity | None:
+def _announced_rule(inner: Lock | Block | Undo | Add | Remove) -> IncomingActivity | None:
     """Prepare what a group says of its conversations and members; nothing for what it undoes else."""
     if isinstance(inner, Lock):
         return read_lock(inner)
     if isinstance(inner, Block):
         return read_block(inner)
+    if isinstance(inner, Add | Remove):
+        return read_collected(inner)
     undone = inner.object.embedded
     if not isinstance(undone, Lock):
         return None

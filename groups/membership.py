@@ -272,7 +272,7 @@ def _put(
 
 
 def _end(uow: UnitOfWork, group_id: int, actor_id: int, state: str, forgotten_in: timedelta = LEFT_FOR) -> None:
-    _change(uow, group_id, actor_id, state=state, role="member", ends_at=uow.now + forgotten_in)
+    _change(uow, group_id, actor_id, state=state, role="member", named=False, ends_at=uow.now + forgotten_in)
 
 
 def _change(uow: UnitOfWork, group_id: int, actor_id: int, **values: Any) -> None:

@@ -55,6 +55,8 @@ class Membership(Record):
     """The id of the Follow that asked for it, ours or theirs."""
     exclusive: Mapped[bool] = mapped_column(default=False)
     """Whether the member keeps this group out of the home timeline."""
+    named: Mapped[bool] = mapped_column(default=False)
+    """Whether one who looks after the group lets other servers know that."""
     created_on: Mapped[datetime] = mapped_column(Day)
     ends_at: Mapped[datetime | None] = mapped_column(Day)
     """The day on which the row itself goes: 30 days after leaving, 14 after a refusal, 7 after it was parked."""
@@ -101,6 +103,16 @@ class Post(Record, SealedRow):
     """The sender's `updated`, by which an older edit that comes late is known."""
     locked: Mapped[bool] = mapped_column(default=False)
     """Whether its conversation takes no more replies; the same for every post of a thread."""
+
+
+class Pin(Record):
+    """That a post is kept on top of its group."""
+
+    __tablename__ = "pins"
+    holds = Holds("which posts a group keeps on top", OnErasure.DELETE)
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    group_id: Mapped[int] = mapped_column(index=True)
 
 
 class Mention(Record):

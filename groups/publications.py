@@ -19,12 +19,15 @@ from activitypub.vocabulary.writing import to_document
 from groups import translation
 from groups.endings import facts_of, tombstone_hash
 from groups.people import ACTORS, cards
-from groups.places import GROUPS
+from groups.pinning import MOST, PINS
+from groups.places import GROUPS, MEMBERSHIPS
+from groups.policy import PARTICIPANTS
 from groups.profiles import audience_of, document_facts
+from groups.roles import named_in
 from groups.showing import POSTS, mentioned_in, sealed_box, unpack
 from groups.storing import parent_of
 from groups.translation import GroupFacts, MentionFacts, PostFacts
-from groups.visibility import Onlooker, visible_to
+from groups.visibility import Onlooker, shared_with, visible_to
 from privacy.unit_of_work import UnitOfWork, table_of
 
 TOMBSTONES = table_of(Tombstone)
@@ -141,9 +144,10 @@ class GroupPublications:
         if name == "outbox":
             return Publication(_collection(uri, self._outbox(uow, actor, requester)), public=audience == "public")
         if name == "moderators" and actor.kind == "Group":
-            return Publication(_collection(uri, []), public=audience == "public")
+            named = named_in(uow, actor.id) if self._reads_group(uow, actor.id, requester) else []
+            return Publication(_collection(uri, named), public=audience == "public")
         if name == "featured":
-            return Publication(_collection(uri, []), public=audience == "public")
+            return Publication(_collection(uri, self._featured(uow, actor, requester)), public=audience == "public")
         if name in {"followers", "following"}:
             return Publication(_collection(uri, [], kind="Collection"), public=True)
         return None
@@ -159,6 +163,23 @@ class GroupPublications:
         return [
             translation.to_announce_object(self._uris.announce(row.id), group, row.uri, row.received_at) for row in rows
         ]
+
+    def _featured(self, uow: UnitOfWork, actor: ActorView, requester: Requester) -> list[str]:
+        on_top = POSTS.c.id.in_(select(PINS.c.post_id).where(PINS.c.group_id == actor.id))
+        return [row.uri for row in self._rows(uow, requester, on_top, newest=MOST)]
+
+    def _reads_group(self, uow: UnitOfWork, group_id: int, requester: Requester) -> bool:
+        """Tell whether a server may read what is written in a group: everybody, or one with a member there now."""
+        audience = uow.connection.execute(select(GROUPS.c.audience).where(GROUPS.c.id == group_id)).scalar()
+        onlooker = _onlooker(uow, requester)
+        if audience == "public":
+            return True
+        if onlooker.host is None or audience not in shared_with(onlooker):
+            return False
+        there = and_(MEMBERSHIPS.c.actor_id == ACTORS.c.id, MEMBERSHIPS.c.group_id == group_id)
+        members = select(ACTORS.c.id).join(MEMBERSHIPS, there).where(ACTORS.c.host == onlooker.host)
+        members = members.where(MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(PARTICIPANTS))
+        return uow.connection.execute(members.where(ACTORS.c.local.is_(False)).limit(1)).first() is not None
 
     def _readable(self, uow: UnitOfWork, post_id: int, requester: Requester) -> "_Readable | Ended | None":
         row = self._row(uow, post_id, requester)

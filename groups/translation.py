@@ -230,6 +230,23 @@ def to_delete(
     return to_document(delete)
 
 
+def to_collected(
+    kind: str, activity_id: str, actor_uri: str, object_uri: str, collection: str, group: GroupFacts
+) -> dict[str, Any]:
+    """Return the Add or Remove by which something comes into, or goes out of, a collection of a group (FEP-1b12)."""
+    return {
+        "@context": "https://www.w3.org/ns/activitystreams",
+        "id": activity_id,
+        "type": kind,
+        "actor": actor_uri,
+        "object": object_uri,
+        "target": collection,
+        "to": [PUBLIC if group.is_public else group.followers],
+        "cc": [group.uri],
+        "audience": group.uri,
+    }
+
+
 def to_delete_actor(activity_id: str, actor_uri: str) -> dict[str, Any]:
     """Return the Delete by which an actor tells that it is gone, with all that it wrote."""
     uri = Uri(actor_uri)

@@ -474,6 +474,7 @@ def _memberships() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("follow_uri", sa.String(), nullable=True),
         sa.Column("exclusive", sa.Boolean(), nullable=False),
+        sa.Column("named", sa.Boolean(), nullable=False),
         sa.Column("created_on", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -561,6 +562,17 @@ def _bookmarks() -> None:
     op.create_index(op.f("ix_bookmarks_post_id"), "bookmarks", ["post_id"], unique=False)
 
 
+def _pins() -> None:
+    op.create_table(
+        "pins",
+        sa.Column("post_id", ID, nullable=False),
+        sa.Column("group_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_pins_post_id_posts"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("post_id", name=op.f("pk_pins")),
+    )
+    op.create_index(op.f("ix_pins_group_id"), "pins", ["group_id"], unique=False)
+
+
 def _mentions() -> None:
     op.create_table(
         "mentions",
@@ -615,6 +627,7 @@ TABLES: dict[str, Callable[[], None]] = {
     "memberships": _memberships,
     "posts": _posts,
     "bookmarks": _bookmarks,
+    "pins": _pins,
     "mentions": _mentions,
     "reactions": _reactions,
 }

@@ -225,3 +225,18 @@ def test_a_group_elsewhere_shows_its_own_members_out(house: House, club: int, fr
     announce(house, club, ban)
     assert state(house, club, ana) == ("removed" if target == club else "active")
     assert state(house, other, ana) == "active"
+
+
+@pytest.mark.parametrize("takes_along", [False, True])
+def test_who_is_shown_out_may_lose_what_they_wrote(house: House, grief: int, takes_along: bool) -> None:
+    """Lemmy's `removeData`: in this group alone, and told in the group's name to whoever has it."""
+    kim, mod = house.person("kim", grief), house.stranger("mod", "far.example", grief, role="facilitator")
+    house.class_of("far.example", threadiverse=True)
+    other = house.group("other", audience="public")
+    house.join(other, kim)
+    here, there = house.post(kim, "here", group_id=grief), house.post(kim, "there", group_id=other)
+    house.deliver()
+    receive(house, mod, "Block", house.uri(kim), target=house.uri(grief), removeData=takes_along)
+    assert state(house, grief, kim) == "removed"
+    assert live(house) == ({there.id} if takes_along else {here.id, there.id})
+    assert (("Delete(id)", "far.example") in {(sent.kind, sent.host) for sent in house.sent()}) is takes_along
