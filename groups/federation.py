@@ -13,7 +13,7 @@ from activitypub.ports import ActorView, Arrival, InboxRoute, InboxRoutes
 from activitypub.uris import Uris
 from activitypub.vocabulary import activities
 from activitypub.vocabulary.base import Object
-from groups import arrivals, incoming, membership, moderation
+from groups import arrivals, incoming, membership, moderation, reports
 from groups.content import sanitize
 from groups.distribution import send_from
 from groups.endings import (
@@ -68,6 +68,7 @@ def inbox_routes(uris: Uris) -> InboxRoutes:
         activities.Block: route(incoming.read_block, on_block),
         activities.Add: route(incoming.read_collected, on_collected),
         activities.Remove: route(incoming.read_collected, on_collected),
+        activities.Flag: route(incoming.read_flag, reports.receive_flag),
         activities.QuoteRequest: route(incoming.read_quote_request, on_quote_request),
     }
     return InboxRoutes(by_type=by_type, prepare_fetched=incoming.read_fetched)
@@ -235,6 +236,7 @@ class ActorEraser:
     def clean(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
         """Empty the profiles, should anything have been written since, and end posts; what is left over comes again."""
         uow.connection.execute(update(ACTORS).where(ACTORS.c.id.in_(ids)).values(body=None))
+        reports.end_reports(uow, reports.by_or_about(ids))
         room, again = ENDED_AT_ONCE, []
         for actor_id in ids:
             room -= end_some_of(uow, self._uris, actor_id, room) if room else 0
@@ -246,9 +248,9 @@ class ActorEraser:
             uow.wake("retention")
 
 
-def erasers(uris: Uris) -> Mapping[str, PostEraser | ActorEraser]:
+def erasers(uris: Uris) -> Mapping[str, PostEraser | ActorEraser | reports.ReportEraser]:
     """Return who finishes the erasure of which kind of row."""
-    return {KIND: PostEraser(uris), "actors": ActorEraser(uris)}
+    return {KIND: PostEraser(uris), "actors": ActorEraser(uris), reports.KIND: reports.ReportEraser()}
 
 
 def _prepared_update(uris: Uris, activity: activities.Update) -> Any:

@@ -1,14 +1,16 @@
 """What came in, made ready for the deeds: read, sanitised and measured before any transaction (pure)."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import escape
+from itertools import islice
 from typing import Any
 
 from activitypub.audience import Audience, Visibility
 from activitypub.errors import ForeignOrigin, MalformedActivity
-from activitypub.origins import same_origin
+from activitypub.origins import canonical_uri, same_origin
 from activitypub.vocabulary.activities import (
     Activity,
     Add,
@@ -16,6 +18,7 @@ from activitypub.vocabulary.activities import (
     Block,
     Create,
     Delete,
+    Flag,
     Follow,
     Join,
     Leave,
@@ -37,9 +40,12 @@ from groups.content import (
     plain_to_html,
     render,
     sanitize,
+    text_of,
 )
 from groups.showing import Words
 
+ADDRESS = re.compile(r"https?://[^\s<>\"')]{1,2000}")
+MAX_ADDRESSES, MAX_FLAGGED = 20, 50
 ACCEPTED_TYPES = frozenset({"Note", "Page", "Article", "Question", "Event", "Video", "Image", "Audio", "Document"})
 
 
@@ -87,6 +93,15 @@ class IncomingAnnounce:
     actor_uri: str
     inner: IncomingActivity | None
     object_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingFlag:
+    """A report: what it is about, whom it is addressed to, and its words as plain text."""
+
+    objects: tuple[str, ...]
+    addressed: tuple[str, ...]
+    words: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +168,15 @@ def read_block(activity: Block) -> IncomingActivity:
         "Block", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target,
         remove_data=activity.remove_data,
     )  # fmt: skip
+
+
+def read_flag(activity: Flag) -> IncomingFlag:
+    """Prepare a report; Misskey names the posts in its words, Lemmy gives the reason as a summary."""
+    words = text_of(sanitize(activity.content or activity.summary or ""))
+    named = [canonical_uri(found[0]) for found in islice(ADDRESS.finditer(words), MAX_ADDRESSES) if _is_uri(found[0])]
+    addressed = dict.fromkeys((*activity.to, *activity.cc, *activity.audience))
+    objects = tuple(dict.fromkeys((*activity.objects, *named)))
+    return IncomingFlag(objects[:MAX_FLAGGED], tuple(addressed)[:MAX_FLAGGED], words)
 
 
 def read_collected(activity: Add | Remove) -> IncomingActivity:
@@ -249,6 +273,14 @@ def read_post(document: Object, raw: Mapping[str, Any], activity: Activity | Non
         ends_at=document.expires,
         raw=raw,
     )
+
+
+def _is_uri(text: str) -> bool:
+    try:
+        canonical_uri(text)
+    except MalformedActivity:
+        return False
+    return True
 
 
 def _id(activity: Activity) -> str:

@@ -32,6 +32,7 @@ class Act(StrEnum):
     CHANGE = "change"
     LOCK = "lock"
     PIN = "pin"
+    SEE_REPORTS = "see_reports"
     APPOINT = "appoint"
     DISMISS = "dismiss"
     BE_NAMED = "be_named"
@@ -217,6 +218,7 @@ _RULES: Mapping[Act, Callable[[Standing, Target], Verdict]] = {
     Act.CHANGE: _change,
     Act.LOCK: _look_after,
     Act.PIN: _look_after,
+    Act.SEE_REPORTS: _look_after,
     Act.APPOINT: _change,
     Act.DISMISS: _dismiss,
     Act.BE_NAMED: _look_after,

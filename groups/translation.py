@@ -247,6 +247,20 @@ def to_collected(
     }
 
 
+def to_flag(activity_id: str, node_uri: str, objects: Sequence[str], to: str, words: str) -> dict[str, Any]:
+    """Return the report that leaves: Mastodon reads its reason in `content`, Lemmy in `summary`, and one thing only."""
+    return {
+        "@context": "https://www.w3.org/ns/activitystreams",
+        "id": activity_id,
+        "type": "Flag",
+        "actor": node_uri,
+        "object": objects[0] if len(objects) == 1 else list(objects),
+        "content": words,
+        "summary": words,
+        "to": [to],
+    }
+
+
 def to_delete_actor(activity_id: str, actor_uri: str) -> dict[str, Any]:
     """Return the Delete by which an actor tells that it is gone, with all that it wrote."""
     uri = Uri(actor_uri)

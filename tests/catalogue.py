@@ -18,6 +18,7 @@ STRICT, VOCABULARY, WEBFINGER = (f"activitypub/test_{name}.py" for name in ("str
 ARRIVALS, VISIBILITY, POLICY, CONTENT = (
     f"groups/test_{name}.py" for name in ("arrivals", "visibility", "policy", "content")
 )
+REPORTS, ROLES, PINNING = (f"groups/test_{name}.py" for name in ("reports", "roles", "pinning"))
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
 DOORS = "architecture/test_doors.py"
 
@@ -223,6 +224,7 @@ CASES: dict[str, dict[str, list[str]]] = {
             "test_s311_a_flood_is_held_back_and_nobody_else_is",
             "test_s311_what_a_group_answers_takes_nothing_from_what_it_may_announce",
         ],
+        REPORTS: ["test_s311_reports_from_elsewhere_do_not_pile_up_without_end"],
     },
     "S-308": {
         LIARS: ["test_s308_a_domain_block_covers_what_lies_below_and_every_spelling"],
@@ -247,7 +249,11 @@ CASES: dict[str, dict[str, list[str]]] = {
         ARRIVALS: ["test_only_members_post_in"],
         TWO_NODES: ["test_one_who_was_not_admitted_gets_nothing"],
     },
-    "S-316": {LIARS: ["test_s316_moderation_from_elsewhere_needs_a_role_here"]},
+    "S-316": {
+        LIARS: ["test_s316_moderation_from_elsewhere_needs_a_role_here"],
+        ROLES: ["test_s316_nobody_elsewhere_appoints_or_dismisses_others"],
+        PINNING: ["test_s316_what_stands_on_top_is_decided_by_those_who_look_after_the_group"],
+    },
     "S-317": {LIARS: ["test_s317_support_counts_once"]},
     "S-318": {
         INBOX: ["test_s318_of_two_bodies_with_one_id_the_first_stays"],
@@ -257,6 +263,13 @@ CASES: dict[str, dict[str, list[str]]] = {
         LIARS: ["test_s319_r203_what_was_deleted_stays_so_in_every_order"],
         DISCOVERY: ["test_s319_who_was_deleted_does_not_come_back"],
         INBOX: ["test_s117_a_deletion_that_only_her_server_confirms"],
+    },
+    "S-320": {
+        REPORTS: [
+            "test_s320_what_leaves_is_sent_by_the_node_and_names_nobody",
+            "test_s320_a_report_from_elsewhere_is_read_and_nothing_else_happens",
+            "test_s320_the_same_report_again_is_the_same",
+        ],
     },
     # ── visibility, as far as other servers ask ──
     "S-402": {DOCUMENTS: ["test_s417_only_the_server_whose_it_is_reads_what_is_private"]},
@@ -388,7 +401,6 @@ NOT_YET: dict[str, str] = {
     "S-306": "a Move is accepted and forgotten: no place and no follower goes over to another actor",
     "S-313": "no collection of another server is read page by page",
     "S-314": "nothing that came in is forwarded but by a group's own Announce",
-    "S-320": "a Flag is accepted and forgotten: reports between servers are not there yet",
 }
 
 

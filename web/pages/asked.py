@@ -20,6 +20,8 @@ DONE = {
     "dismissed": "They no longer look after the group.",
     "named": "Other sites can see now that you look after this group.",
     "unnamed": "Other sites are no longer told that you look after this group.",
+    "reported": "Thank you. It is reported; who reported it is told to nobody.",
+    "closed": "The report is closed.",
     "pinned": "The post stays on top of the group now.",
     "unpinned": "The post no longer stays on top of the group.",
     "posted": "Your post is there.",

@@ -78,6 +78,7 @@ class PostCard:
     may_edit: bool
     may_delete: bool
     only_named: bool
+    may_report: bool = False
     may_pin: bool = False
     pinned: bool = False
 
@@ -173,6 +174,7 @@ def post_card(
         may_edit=post.mine and bool(may(Act.EDIT, standing, target)),
         only_named=post.audience == "direct",
         may_delete=signed_in and bool(may(Act.DELETE, standing, target)),
+        may_report=signed_in and not post.mine,
         may_pin=signed_in and _begins(post) and bool(may(Act.PIN, standing)),
         pinned=pinned,
     )
