@@ -22,7 +22,7 @@ from activitypub.discovery import store_actor
 from activitypub.errors import FetchError, MalformedActivity, NeedsObject, Refused, RemoteError
 from activitypub.models import InboxItem
 from activitypub.origins import canonical_uri, check_origin, host_of
-from activitypub.ports import ActorView, Arrival, InboxRoute
+from activitypub.ports import ActorView, Arrival, InboxRoute, KnownActor
 from activitypub.vocabulary.activities import Activity, Delete, Undo, Update
 from activitypub.vocabulary.actors import Actor
 from activitypub.vocabulary.base import Document, Object
@@ -229,7 +229,7 @@ async def fetch_object(context: FederationContext, uri: str, signer_id: int | No
     found = await context.in_pool(parse, document)
     if isinstance(found, Actor):
         facts = await context.in_pool(read_actor, found, context.uris, context.sanitize)
-        return facts.uri, await store_actor(context, facts)
+        return facts.uri, KnownActor(await store_actor(context, facts), found.moved_to, found.also_known_as)
     return await context.in_pool(_believed, context, found, document)
 
 

@@ -32,6 +32,15 @@ NOBODY_AT_ALL = ActorView(0, "", "Person", False, "", "", "", None, None, None, 
 
 
 @dataclass(frozen=True, slots=True)
+class KnownActor:
+    """An actor that was fetched at a handler's wish and is stored, with what its server says of its other addresses."""
+
+    view: ActorView
+    moved_to: str | None = None
+    also_known_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """The circumstances under which an activity came in."""
 
@@ -39,7 +48,7 @@ class Arrival:
     """The activity's actor, whose key signed it or whose origin it was fetched from."""
     received_at: datetime
     fetched: Mapping[str, Any]
-    """By URI, what was fetched at a handler's wish, as `InboxRoutes.prepare_fetched` made it."""
+    """By URI, what was fetched at a handler's wish: a KnownActor, or what `InboxRoutes.prepare_fetched` made of it."""
     unavailable: frozenset[str]
     """URIs that were asked for and could not be had: the handler goes on without them."""
 

@@ -195,6 +195,18 @@ def was_undone(uow: UnitOfWork, actor_uri: str, uri: str) -> bool:
     return uow.connection.execute(known).first() is not None
 
 
+def note_for_a_while(uow: UnitOfWork, what: str, uri: str, span: timedelta) -> None:
+    """Remember something of an address for a time, by a keyed hash."""
+    mark = {"uri_hash": uow.vault.mac(what, uri.encode()), "was_public": False, "ended_on": uow.now}
+    _write_tombstones(uow, [mark | {"ends_at": uow.now + span}])
+
+
+def was_noted(uow: UnitOfWork, what: str, uri: str) -> bool:
+    """Tell whether something is remembered of an address, and its time is not over."""
+    noted = (TOMBSTONES.c.uri_hash == uow.vault.mac(what, uri.encode()), TOMBSTONES.c.ends_at > uow.now)
+    return uow.connection.execute(select(TOMBSTONES.c.ended_on).where(*noted)).first() is not None
+
+
 def _undone_hash(uow: UnitOfWork, actor_uri: str, uri: str) -> bytes:
     return uow.vault.mac("undone", actor_uri.encode(), uri.encode())
 

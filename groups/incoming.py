@@ -24,6 +24,7 @@ from activitypub.vocabulary.activities import (
     Leave,
     Like,
     Lock,
+    Move,
     QuoteRequest,
     Remove,
     Undo,
@@ -81,7 +82,7 @@ class IncomingActivity:
     raw: Mapping[str, Any]
     """The activity as received, to be passed on verbatim."""
     target_uri: str | None = None
-    """The group that a ban is from, or the collection that something comes into or goes out of."""
+    """The group that a ban is from, the collection that something comes into or goes out of, or where one moves to."""
     remove_data: bool = False
     """Whether a ban also takes away what was written."""
 
@@ -168,6 +169,13 @@ def read_block(activity: Block) -> IncomingActivity:
         "Block", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target,
         remove_data=activity.remove_data,
     )  # fmt: skip
+
+
+def read_move(activity: Move) -> IncomingActivity:
+    """Prepare a Move."""
+    return IncomingActivity(
+        "Move", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target
+    )
 
 
 def read_flag(activity: Flag) -> IncomingFlag:

@@ -258,6 +258,11 @@ def _is_parked(uow: UnitOfWork, group_id: int, actor_id: int) -> bool:
     )
 
 
+def put_place(uow: UnitOfWork, group_id: int, actor_id: int, *, state: str) -> None:
+    """Give somebody elsewhere the place that they had under another address, as a plain member."""
+    _put(uow, group_id, actor_id, state=state, follow_uri=None)
+
+
 def _put(
     uow: UnitOfWork, group_id: int, actor_id: int, *, state: str, follow_uri: str | None, role: str = "member"
 ) -> None:

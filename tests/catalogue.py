@@ -18,7 +18,7 @@ STRICT, VOCABULARY, WEBFINGER = (f"activitypub/test_{name}.py" for name in ("str
 ARRIVALS, VISIBILITY, POLICY, CONTENT = (
     f"groups/test_{name}.py" for name in ("arrivals", "visibility", "policy", "content")
 )
-REPORTS, ROLES, PINNING = (f"groups/test_{name}.py" for name in ("reports", "roles", "pinning"))
+REPORTS, ROLES, PINNING, MOVING = (f"groups/test_{name}.py" for name in ("reports", "roles", "pinning", "moving"))
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
 DOORS = "architecture/test_doors.py"
 
@@ -211,6 +211,15 @@ CASES: dict[str, dict[str, list[str]]] = {
         LIARS: ["test_s305_what_one_cannot_see_is_as_if_it_were_not_there"],
         ARRIVALS: ["test_nobody_likes_what_it_cannot_see"],
     },
+    "S-306": {
+        LIARS: ["test_s306_a_move_is_believed_when_both_servers_say_so_now"],
+        MOVING: [
+            "test_s306_both_sides_must_say_so",
+            "test_s306_what_was_known_before_proves_nothing",
+            "test_s306_an_actor_moves_once_in_thirty_days",
+            "test_s306_a_place_in_a_private_group_never_goes_over",
+        ],
+    },
     "S-307": {
         LIARS: [
             "test_s307_who_is_banned_has_no_way_back",
@@ -398,7 +407,6 @@ CASES: dict[str, dict[str, list[str]]] = {
 NOT_YET: dict[str, str] = {
     "S-207": "nobody can upload a file: there is no media store and no route that serves one",
     "S-223": "no HTML page of another server is ever read in search of an actor",
-    "S-306": "a Move is accepted and forgotten: no place and no follower goes over to another actor",
     "S-313": "no collection of another server is read page by page",
     "S-314": "nothing that came in is forwarded but by a group's own Announce",
 }
