@@ -140,12 +140,16 @@ class Publications(Protocol):
         """The Note by which a private group passes a post on to members on microblog software."""
         ...
 
-    def thread(self, uow: UnitOfWork, root_id: int, requester: Requester) -> Publication | Ended | None:
-        """The collection of all posts of a thread (FEP-f228)."""
+    def thread(
+        self, uow: UnitOfWork, root_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
+        """The collection of all posts of a thread (FEP-f228), or a page of it."""
         ...
 
-    def replies(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
-        """The collection of the direct replies to a post."""
+    def replies(
+        self, uow: UnitOfWork, post_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
+        """The collection of the direct replies to a post, or a page of it."""
         ...
 
     def collection(

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from html import escape
 from itertools import islice
 from typing import Any
 
@@ -32,17 +31,14 @@ from activitypub.vocabulary.activities import (
 )
 from activitypub.vocabulary.actors import Actor
 from activitypub.vocabulary.base import Object, Ref
-from activitypub.vocabulary.objects import Note, Question
+from activitypub.vocabulary.collections import Collection
+from activitypub.vocabulary.objects import Note
 from groups.composing import MAX_MENTIONS
 from groups.content import (
-    MAX_NOTE_CHARACTERS,
-    MAX_TITLE_CHARACTERS,
-    one_line,
-    plain_to_html,
-    render,
     sanitize,
     text_of,
 )
+from groups.foreign import words_of
 from groups.showing import Words
 
 ADDRESS = re.compile(r"https?://[^\s<>\"')]{1,2000}")
@@ -62,6 +58,8 @@ class IncomingPost:
     """Everyone and every collection named in `to`, `cc` and `audience`."""
     mentioned: tuple[str, ...]
     parent_uri: str | None
+    context_uri: str | None
+    """The list of its conversation, as its author's server has it."""
     updated: datetime | None
     ends_at: datetime | None
     """When its author's server wants every copy to end."""
@@ -94,6 +92,17 @@ class IncomingAnnounce:
     actor_uri: str
     inner: IncomingActivity | None
     object_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCollection:
+    """A list that was fetched, or a page of one: addresses only, whatever was embedded."""
+
+    uri: str
+    owner_uri: str | None
+    items: tuple[str, ...]
+    first: "IncomingCollection | str | None"
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +258,27 @@ def read_announce(activity: Announce) -> IncomingAnnounce:
     return IncomingAnnounce(activity.actor, None, activity.object.id)
 
 
-def read_fetched(document: Object, raw: Mapping[str, Any]) -> IncomingPost | IncomingActivity | None:
-    """Prepare what a handler asked for: a post, or the Create of one."""
+def read_fetched(
+    document: Object, raw: Mapping[str, Any]
+) -> IncomingPost | IncomingActivity | IncomingCollection | None:
+    """Prepare what a handler asked for: a post, the Create of one, or a list."""
+    if isinstance(document, Collection):
+        return _read_list(document)
     if isinstance(document, Create):
         return read_create(document)
     return read_post(document, raw, None)
+
+
+def _read_list(found: Collection) -> IncomingCollection:
+    inner = None if found.first is None else found.first.embedded
+    first = _read_list(inner) if isinstance(inner, Collection) and inner.first is None else None
+    return IncomingCollection(
+        uri=found.id or "",
+        owner_uri=found.attributed_to,
+        items=tuple(item.id for item in found.items if item.id is not None),
+        first=first or (None if found.first is None else found.first.id),
+        next=found.next,
+    )
 
 
 def read_post(document: Object, raw: Mapping[str, Any], activity: Activity | None) -> IncomingPost | None:
@@ -272,11 +297,12 @@ def read_post(document: Object, raw: Mapping[str, Any], activity: Activity | Non
     return IncomingPost(
         uri=document.id,
         author_uri=author,
-        words=_words(document),
+        words=words_of(document),
         visibility=audience.visibility,
         addressed=frozenset(map(str, audience.recipients)),
         mentioned=mentions,
         parent_uri=document.in_reply_to,
+        context_uri=document.context,
         updated=document.updated,
         ends_at=document.expires,
         raw=raw,
@@ -337,41 +363,3 @@ def _announced_rule(inner: Lock | Block | Undo | Add | Remove) -> IncomingActivi
     if not isinstance(undone, Lock):
         return None
     return replace(read_lock(undone), type="Unlock", uri=_id(inner), raw=inner.raw)
-
-
-def _words(note: Note) -> Words:
-    title = one_line(note.name or "", MAX_TITLE_CHARACTERS)
-    is_note = note.type == "Note"
-    warning = one_line(note.summary or "", MAX_NOTE_CHARACTERS) if is_note else ""
-    return Words(
-        title="" if is_note and title and _begins_with(note.content or "", title) else title,
-        source="",
-        html=_html(note),
-        note=warning,
-        sensitive=note.sensitive,
-        language=note.language,
-        url=str(note.url) if note.url is not None and str(note.url).startswith(("https://", "http://")) else None,
-    )
-
-
-def _html(note: Note) -> str:
-    if isinstance(note, Question):
-        return sanitize(note.content or "") + _choices(note)
-    if note.content is None:
-        return plain_to_html(note.summary or "") if note.type != "Note" else ""
-    if note.media_type == "text/markdown":
-        return render(note.content, lambda _name, _host: None)
-    if note.media_type == "text/plain":
-        return plain_to_html(note.content)
-    return sanitize(note.content)
-
-
-def _choices(question: Question) -> str:
-    """Return the answers that a poll offers, as a list to be read: it is answered where it was asked."""
-    names = [one_line(option.name, MAX_TITLE_CHARACTERS) for option in question.options]
-    return sanitize("<ul>" + "".join(f"<li>{escape(name)}</li>" for name in names) + "</ul>") if names else ""
-
-
-def _begins_with(html: str, title: str) -> bool:
-    """Tell whether a text shows its title as its own first line, as posts of this software do."""
-    return html.startswith(f"<p><strong>{title}</strong></p>")

@@ -18,6 +18,7 @@ from activitypub.uris import Uris
 from activitypub.vocabulary.writing import to_document
 from groups import translation
 from groups.endings import facts_of, tombstone_hash
+from groups.paging import CONTEXT, ITEMS_OF_A_PAGE, asked_page, collection, paged
 from groups.people import ACTORS, cards
 from groups.pinning import MOST, PINS
 from groups.places import GROUPS, MEMBERSHIPS
@@ -31,9 +32,7 @@ from groups.visibility import Onlooker, shared_with, visible_to
 from privacy.unit_of_work import UnitOfWork, table_of
 
 TOMBSTONES = table_of(Tombstone)
-CONTEXT = "https://www.w3.org/ns/activitystreams"
 MAX_OUTBOX = 20
-MAX_THREAD = 500
 WHOLE_NODES = frozenset({"Application", "Service"})
 
 
@@ -107,23 +106,26 @@ class GroupPublications:
         note = {"@context": CONTEXT, **activity["object"]}
         return Publication(note, public=False, copy=_copy(uow, row, requester))
 
-    def thread(self, uow: UnitOfWork, root_id: int, requester: Requester) -> Publication | Ended | None:
+    def thread(
+        self, uow: UnitOfWork, root_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
         """Return the posts of a thread in the order in which they came (FEP-f228)."""
         root = self._row(uow, root_id, requester)
         if not isinstance(root, Row):
             return root
-        rows = self._rows(uow, requester, and_(POSTS.c.thread_id == root_id, POSTS.c.audience == "group"))
-        group = _group(uow, root.group_id)
-        document = _collection(self._uris.context(root_id), [row.uri for row in rows]) | {"attributedTo": group.uri}
-        return Publication(document, public=group.is_public)
+        group, uri = _group(uow, root.group_id), self._uris.context(root_id)
+        document = self._listed(uow, requester, POSTS.c.thread_id == root_id, uri, query)
+        return Publication({**document, "attributedTo": group.uri}, public=group.is_public)
 
-    def replies(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
+    def replies(
+        self, uow: UnitOfWork, post_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
         """Return the direct replies to a post of this node."""
         row = self._row(uow, post_id, requester)
         if not isinstance(row, Row):
             return row
-        rows = self._rows(uow, requester, and_(POSTS.c.parent_id == post_id, POSTS.c.audience == "group"))
-        document = _collection(self._uris.replies(post_id), [reply.uri for reply in rows], kind="Collection")
+        uri = self._uris.replies(post_id)
+        document = self._listed(uow, requester, POSTS.c.parent_id == post_id, uri, query, kind="Collection")
         return Publication(document, public=_group(uow, row.group_id).is_public)
 
     def collection(
@@ -131,7 +133,7 @@ class GroupPublications:
         uow: UnitOfWork,
         actor: ActorView,
         name: str,
-        query: Mapping[str, str],  # noqa: ARG002 - paging comes with larger collections
+        query: Mapping[str, str],
         requester: Requester,
     ) -> Publication | Ended | None:
         """Return a collection of a persona or group: who belongs to a group is never listed or counted."""
@@ -142,27 +144,46 @@ class GroupPublications:
             return None
         uri = f"{actor.uri}/{name}"
         if name == "outbox":
-            return Publication(_collection(uri, self._outbox(uow, actor, requester)), public=audience == "public")
+            return Publication(self._outbox(uow, actor, query, requester), public=audience == "public")
         if name == "moderators" and actor.kind == "Group":
             named = named_in(uow, actor.id) if self._reads_group(uow, actor.id, requester) else []
-            return Publication(_collection(uri, named), public=audience == "public")
+            return Publication(collection(uri, named), public=audience == "public")
         if name == "featured":
-            return Publication(_collection(uri, self._featured(uow, actor, requester)), public=audience == "public")
+            return Publication(collection(uri, self._featured(uow, actor, requester)), public=audience == "public")
         if name in {"followers", "following"}:
-            return Publication(_collection(uri, [], kind="Collection"), public=True)
+            return Publication(collection(uri, [], kind="Collection"), public=True)
         return None
 
-    def _outbox(self, uow: UnitOfWork, actor: ActorView, requester: Requester) -> list[Any]:
+    def _outbox(
+        self, uow: UnitOfWork, actor: ActorView, query: Mapping[str, str], requester: Requester
+    ) -> dict[str, Any]:
+        """Return the newest beginnings of conversations, and the way to older ones; a persona shows nothing."""
+        uri, at = f"{actor.uri}/outbox", asked_page(query)
         if actor.kind != "Group":
-            return []
+            return collection(uri, [])
         began = and_(POSTS.c.group_id == actor.id, POSTS.c.thread_id == POSTS.c.id, POSTS.c.audience == "group")
-        rows = self._rows(uow, requester, began, newest=MAX_OUTBOX)
-        group = _group(uow, actor.id)
-        if not group.is_public:
-            return [row.uri for row in rows]
-        return [
-            translation.to_announce_object(self._uris.announce(row.id), group, row.uri, row.received_at) for row in rows
-        ]
+        older = and_(began, POSTS.c.id < at) if at else began
+        rows, group = self._rows(uow, requester, older, newest=MAX_OUTBOX + 1), _group(uow, actor.id)
+        items: list[tuple[int, Any]] = [(row.id, row.uri) for row in rows]
+        if group.is_public:
+            announce = translation.to_announce_object
+            items = [(row.id, announce(self._uris.announce(row.id), group, row.uri, row.received_at)) for row in rows]
+        return paged(uri, items, at, size=MAX_OUTBOX, inline=True)
+
+    def _listed(
+        self,
+        uow: UnitOfWork,
+        requester: Requester,
+        which: Any,
+        uri: str,
+        query: Mapping[str, str],
+        kind: str = "OrderedCollection",
+    ) -> dict[str, Any]:
+        """Return the addresses of posts in the order in which they came."""
+        at = asked_page(query)
+        condition = and_(which, POSTS.c.audience == "group", POSTS.c.id > (at or 0))
+        rows = self._rows(uow, requester, condition, most=ITEMS_OF_A_PAGE + 1)
+        return paged(uri, [(row.id, row.uri) for row in rows], at, kind=kind)
 
     def _featured(self, uow: UnitOfWork, actor: ActorView, requester: Requester) -> list[str]:
         on_top = POSTS.c.id.in_(select(PINS.c.post_id).where(PINS.c.group_id == actor.id))
@@ -196,12 +217,12 @@ class GroupPublications:
         return rows[0] if rows else self._ended(uow, post_id, requester)
 
     def _rows(
-        self, uow: UnitOfWork, requester: Requester, condition: Any, *, newest: int | None = None
+        self, uow: UnitOfWork, requester: Requester, condition: Any, *, newest: int | None = None, most: int = 1
     ) -> Sequence[Row[Any]]:
         onlooker = _onlooker(uow, requester)
         query = select(POSTS).join(GROUPS, GROUPS.c.id == POSTS.c.group_id)
         query = query.where(condition, GROUPS.c.audience != "none", visible_to(onlooker, uow.now))
-        query = query.order_by(POSTS.c.id.asc() if newest is None else POSTS.c.id.desc()).limit(newest or MAX_THREAD)
+        query = query.order_by(POSTS.c.id.asc() if newest is None else POSTS.c.id.desc()).limit(newest or most)
         return uow.connection.execute(query).fetchall()
 
     def _ended(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Ended | None:
@@ -277,9 +298,3 @@ def _onlooker(uow: UnitOfWork, requester: Requester) -> Onlooker:
 def _group(uow: UnitOfWork, group_id: int) -> GroupFacts:
     query = select(ACTORS, GROUPS.c.audience).join(GROUPS, GROUPS.c.id == ACTORS.c.id).where(GROUPS.c.id == group_id)
     return facts_of(uow.connection.execute(query).one())
-
-
-def _collection(uri: str, items: Sequence[Any], *, kind: str = "OrderedCollection") -> dict[str, Any]:
-    """Return a small collection in one piece; without a count where that would tell how many belong to something."""
-    name = "orderedItems" if kind == "OrderedCollection" else "items"
-    return {"@context": CONTEXT, "id": uri, "type": kind, "totalItems": len(items), name: list(items)}

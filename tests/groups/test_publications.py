@@ -38,8 +38,8 @@ class Scene:
 
     def fetch(self, what: str, requester: Requester, post: PostView | None = None) -> Publication | Ended | None:
         """Ask for a document of a post."""
-        question = getattr(self.publications, what)
-        found: Publication | Ended | None = self.house.ask(question, (post or self.post).id, requester)
+        question, query = getattr(self.publications, what), [NOTHING] if what in {"thread", "replies"} else []
+        found: Publication | Ended | None = self.house.ask(question, (post or self.post).id, *query, requester)
         return found
 
     def actor(self, actor_id: int) -> ActorView:
@@ -204,7 +204,8 @@ def test_what_never_was_is_not_there(house: House) -> None:
     """Not for an id that was never given."""
     scene = Scene(house, "public")
     for what in EVERY_DOCUMENT:
-        assert house.ask(getattr(scene.publications, what), 1, NOBODY) is None
+        query = [NOTHING] if what in {"thread", "replies"} else []
+        assert house.ask(getattr(scene.publications, what), 1, *query, NOBODY) is None
 
 
 def test_the_end_of_a_direct_post_is_not_told_to_everybody(house: House) -> None:
