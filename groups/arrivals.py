@@ -28,6 +28,7 @@ from groups.founding import renew_group
 from groups.incoming import IncomingActivity, IncomingAnnounce, IncomingPost
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
 from groups.policy import Act, Target, may
+from groups.reemission import pass_on
 from groups.showing import POSTS
 from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, may_write, parent_of, rewrite, store
 from groups.translation import GroupFacts
@@ -305,6 +306,7 @@ def _announce_here(
     parcel = Parcel(stored.id, group.id, stored.thread_id, secrets, stored.expires_at)
     begins = stored.thread_id == stored.id
     spread_in_group(uow, uris, activity.raw, post.uri, parcel, group, begins_thread=begins)
+    pass_on(uow, uris, post.words, parcel, group)
 
 
 def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activity: IncomingActivity) -> None:
@@ -321,6 +323,7 @@ def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activi
         secrets = Secrets(subject_id=row.subject_id, bucket=row.bucket, slot=row.slot)
         parcel = Parcel(row.id, row.group_id, row.thread_id, secrets, row.expires_at)
         spread_in_group(uow, uris, activity.raw, post.uri, parcel, group, begins_thread=False)
+        pass_on(uow, uris, post.words, parcel, group)
 
 
 def _rewrite(uow: UnitOfWork, row: Row[Any], post: IncomingPost) -> bool:

@@ -77,7 +77,7 @@ def spread_local_post(uow: UnitOfWork, uris: Uris, post: LocalPost, group: Group
         _send(uow, post.author_id, activity, post.parcel, named)
     spread_in_group(uow, uris, activity, post.facts.uri, post.parcel, group, begins_thread=post.begins_thread)
     if group.audience == "followers":
-        _reemit(uow, uris, post, group)
+        reemit(uow, uris, post, group)
 
 
 def spread_in_group(
@@ -106,6 +106,12 @@ def spread_in_group(
     if begins_thread and group.is_public and activity.get("type") == "Create":
         boost = translation.to_announce_object(uris.announce(parcel.post_id), group, object_uri, uow.now)
         _announce(uow, group, boost, parcel, PUBLIC_BOOSTS)
+
+
+def reemit(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
+    """Have a private group say a post again itself, for its members on microblog software."""
+    document = translation.to_reemission(uris, post.facts, group, post.author_name, post.parent_reemission)
+    _announce(uow, group, document, post.parcel, PRIVATE_NOTES)
 
 
 def spread_rule(uow: UnitOfWork, uris: Uris, activity: Mapping[str, Any], parcel: Parcel, group: GroupFacts) -> None:
@@ -221,11 +227,6 @@ def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, An
     if post.facts.edited_at is None:
         return translation.to_create(uris, post.facts, group)
     return translation.to_update(uris, post.facts, group, uris.activity(_token()))
-
-
-def _reemit(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
-    document = translation.to_reemission(uris, post.facts, group, post.author_name, post.parent_reemission)
-    _announce(uow, group, document, post.parcel, PRIVATE_NOTES)
 
 
 def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: GroupFacts) -> None:
