@@ -33,7 +33,7 @@ ACTIVITY_MEDIA_TYPE = "application/activity+json; charset=utf-8"
 VARY = "Accept, Signature, Signature-Input"
 PRIVATE, PUBLIC = "private, no-store", "public, max-age=60"
 NOT_FOUND, GONE = 404, 410
-COLLECTIONS = ("outbox", "followers", "following", "moderators", "featured")
+COLLECTIONS = ("outbox", "followers", "following", "moderators", "featured", "synchronization")
 ED25519_SIGNATURES = Uri(f"{RFC_9421}#name-eddsa-using-curve-edwards25")
 MAX_ID = 2**63 - 1
 _WANTED = re.compile(r"application/(?:activity|ld)\+json", re.IGNORECASE)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import aiohttp
@@ -263,13 +264,18 @@ class Egress:
 
 
 def sign_post(
-    signer: SigningIdentity, target: Target, body_digest: str, now: datetime, dialect: Dialect = "cavage"
+    signer: SigningIdentity,
+    target: Target,
+    body_digest: str,
+    now: datetime,
+    dialect: Dialect = "cavage",
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Return every field of a signed POST of an activity (pure, 0.2 ms with RSA: for the pool)."""
+    """Return every field of a signed POST of an activity, `more` included (pure, 0.2 ms with RSA: for the pool)."""
     if dialect == "rfc9421":
-        signed = rfc9421.sign(signer, "POST", target.url, now, content_digest=as_content_digest(body_digest))
+        signed = rfc9421.sign(signer, "POST", target.url, now, content_digest=as_content_digest(body_digest), more=more)
     else:
-        signed = cavage.sign(signer, "POST", target.path, target.authority, now, digest=body_digest)
+        signed = cavage.sign(signer, "POST", target.path, target.authority, now, digest=body_digest, more=more)
     return {"Content-Type": ACTIVITY_MEDIA_TYPE} | signed
 
 

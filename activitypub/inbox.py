@@ -36,8 +36,10 @@ from activitypub.ports import ActorView
 from activitypub.repeats import hash_of_id
 from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.messages import Claim, SignedRequest
-from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
-from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Undo, Update
+from activitypub.strict_json import MAX_BODY_BYTES, dumps, loads_strict
+from activitypub.synchronization import FIELD, read_field
+from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Synchronize, Undo, Update
+from activitypub.vocabulary.base import Uri
 from activitypub.vocabulary.reading import parse
 from privacy.budgets import Buckets, Rate
 from privacy.records import snowflake
@@ -54,6 +56,8 @@ MAX_STRAGGLERS = 128
 OF_ACTOR, OF_GROUP, OF_HOST = Rate(600, 300.0), Rate(6_000, 300.0), Rate(60_000, 60.0)
 """How much is taken in from one person, one group and one server: far more than the busiest send."""
 RETRY_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3_600, 10_800, 21_600))
+
+CONTEXT = "https://www.w3.org/ns/activitystreams"
 
 _INSERTS = {
     "sqlite": sqlite.insert(INBOX_ITEMS).on_conflict_do_nothing(index_elements=["id_hash"]),
@@ -76,6 +80,8 @@ class Letter:
     signer: KnownKey | None
     row: dict[str, Any] | None = None
     """What is to be stored, once the signer is proved and the activity means something here."""
+    synchronize: Synchronize | None = None
+    """What the request says of the sender's followers here, if that is signed too."""
 
     @property
     def ends_or_renews_itself(self) -> bool:
@@ -102,8 +108,10 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     row = letter.row
     if row is None:
         row = await context.in_pool(sealed_row, context, letter.activity, request.body, now)
-    stored = {**row, "signer_id": signer_id}
-    await context.storings.ask(functools.partial(_store, context), stored)
+    await context.storings.ask(functools.partial(_store, context), {**row, "signer_id": signer_id})
+    if letter.synchronize is not None and Synchronize in context.routes.by_type:
+        told = await context.in_pool(told_row, context, letter.synchronize, now)
+        await context.storings.ask(functools.partial(_store, context), {**told, "signer_id": signer_id})
 
 
 def spend(budgets: Buckets, activity: Activity) -> None:
@@ -161,7 +169,8 @@ def open_letter(context: FederationContext, request: SignedRequest, now: datetim
         if not is_confirmed(claim, known.public):
             known = None
     passes = known is not None and type(activity) in context.routes.by_type
-    return Letter(activity, claim, known, sealed_row(context, activity, request.body, now) if passes else None)
+    row = sealed_row(context, activity, request.body, now) if passes else None
+    return Letter(activity, claim, known, row, told_of_followers(request, claim, activity, now))
 
 
 def check_authority(activity: Activity, claim: Claim) -> None:
@@ -215,6 +224,26 @@ def sealed_row(context: FederationContext, activity: Activity, body: bytes, now:
     sealed = context.vault.day_seal(now.date(), body, id_hash)
     # Ascending, so that what one sender sent first is worked through first.
     return {"id": snowflake(now), "id_hash": id_hash, "body": sealed, "received_at": now, "due_at": now, "attempts": 0}
+
+
+def told_of_followers(request: SignedRequest, claim: Claim, activity: Activity, now: datetime) -> Synchronize | None:
+    """Return what a request says of the sender's followers here (FEP-8fcf): looked at once a day for each answer."""
+    given = [value for name, value in request.headers if name.lower() == FIELD]
+    if len(given) != 1 or FIELD not in claim.covered:
+        return None
+    told = read_field(given[0], activity.actor)
+    if told is None:
+        return None
+    own_id = Uri(f"{told.collection}#{told.digest}-{now.date().isoformat()}")
+    return Synchronize(
+        id=own_id, actor=activity.actor, object=Uri(told.collection), target=Uri(told.url), digest=told.digest
+    )
+
+
+def told_row(context: FederationContext, told: Synchronize, now: datetime) -> dict[str, Any]:
+    """Return the row of what a request said of the sender's followers."""
+    body = {"@context": CONTEXT, "id": told.id, "type": told.type, "actor": told.actor, "object": told.object}
+    return sealed_row(context, told, dumps({**body, "target": told.target, "digest": told.digest}), now)
 
 
 def store_items(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> None:

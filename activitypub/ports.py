@@ -155,5 +155,5 @@ class Publications(Protocol):
     def collection(
         self, uow: UnitOfWork, actor: ActorView, name: str, query: Mapping[str, str], requester: Requester
     ) -> Publication | Ended | None:
-        """`outbox`, `followers`, `following`, `moderators` or `featured` of a local actor."""
+        """`outbox`, `followers`, `following`, `moderators`, `featured` or `synchronization` of a local actor."""
         ...

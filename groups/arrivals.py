@@ -251,7 +251,7 @@ def _fill_conversation(uow: UnitOfWork, uris: Uris, arrival: Arrival, post: Inco
     owner = arrival.sender.uri
     if post.context_uri is None or not same_origin(post.context_uri, owner):
         return
-    addresses = listed(arrival, post.context_uri, owner, signer_id=group.member_id)
+    addresses = listed(arrival, post.context_uri, owner, signer_id=group.member_id) or []
     missing = [uri for uri in addresses if uri != post.uri and not uris.is_local(uri) and not _is_known(uow, uri)]
     for uri in missing[:MOST_FILLED_IN]:
         found = _fetched_post(arrival, uri, signer_id=group.member_id)

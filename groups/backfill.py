@@ -15,13 +15,18 @@ MAX_PAGES: Final = 3
 MAX_LISTED: Final = 500
 
 
-def listed(arrival: Arrival, uri: str, owner_uri: str, *, signer_id: int | None) -> list[str]:
-    """Return the addresses in a collection of an actor's own server, from its first pages. Raises NeedsObject."""
+def listed(
+    arrival: Arrival, uri: str, owner_uri: str, *, signer_id: int | None, pages: int = MAX_PAGES
+) -> list[str] | None:
+    """Return the addresses in a collection of an actor's own server, from its first pages; None where there is none.
+
+    Raises NeedsObject.
+    """
     found = _collection(arrival, uri, signer_id)
     if found is None or not same_origin(found.uri, owner_uri) or found.owner_uri not in {None, owner_uri}:
-        return []
+        return None
     addresses, following, seen = list(found.items), found.first, {uri}
-    for _ in range(MAX_PAGES):
+    for _ in range(pages):
         if following is None or len(addresses) >= MAX_LISTED:
             break
         if isinstance(following, str):

@@ -13,7 +13,7 @@ from activitypub.ports import ActorView, Arrival, InboxRoute, InboxRoutes
 from activitypub.uris import Uris
 from activitypub.vocabulary import activities
 from activitypub.vocabulary.base import Object
-from groups import arrivals, incoming, membership, moderation, moving, reports
+from groups import arrivals, incoming, membership, moderation, moving, reports, synchronizing
 from groups.content import sanitize
 from groups.distribution import send_from
 from groups.endings import (
@@ -70,6 +70,7 @@ def inbox_routes(uris: Uris) -> InboxRoutes:
         activities.Remove: route(incoming.read_collected, on_collected),
         activities.Flag: route(incoming.read_flag, reports.receive_flag),
         activities.Move: route(incoming.read_move, moving.receive_move),
+        activities.Synchronize: route(incoming.read_synchronization, synchronizing.receive_synchronization),
         activities.QuoteRequest: route(incoming.read_quote_request, on_quote_request),
     }
     return InboxRoutes(by_type=by_type, prepare_fetched=incoming.read_fetched)

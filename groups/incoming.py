@@ -26,6 +26,7 @@ from activitypub.vocabulary.activities import (
     Move,
     QuoteRequest,
     Remove,
+    Synchronize,
     Undo,
     Update,
 )
@@ -103,6 +104,15 @@ class IncomingCollection:
     items: tuple[str, ...]
     first: "IncomingCollection | str | None"
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingSynchronization:
+    """What the server of an actor says of those here who follow it (FEP-8fcf)."""
+
+    collection_uri: str
+    url: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +195,11 @@ def read_move(activity: Move) -> IncomingActivity:
     return IncomingActivity(
         "Move", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target
     )
+
+
+def read_synchronization(activity: Synchronize) -> IncomingSynchronization:
+    """Prepare what came in the header of another activity."""
+    return IncomingSynchronization(activity.object, activity.target, activity.digest)
 
 
 def read_flag(activity: Flag) -> IncomingFlag:

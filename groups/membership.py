@@ -102,7 +102,7 @@ def leave(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> Member
         raise NotFound(f"no place in group {group_id}")
     may(Act.LEAVE, standing).or_raise()
     if not standing.local:
-        _undo_follow(uow, uris, persona_id, group_id)
+        undo_follow(uow, uris, persona_id, group_id)
     # Whoever was never let in has no way back in either: a request that is taken back goes as a refused one does.
     _end(uow, group_id, persona_id, "left", LEFT_FOR if standing.is_active else REFUSED_FOR)
     return _view(uow, group_id, persona_id)
@@ -226,11 +226,14 @@ def _ask_elsewhere(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) 
     return _view(uow, group_id, persona_id)
 
 
-def _undo_follow(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> None:
+def undo_follow(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> None:
+    """Tell a group elsewhere that a persona does not follow it (any more)."""
     ends = uow.connection.execute(select(ACTORS).where(ACTORS.c.id.in_((group_id, persona_id)))).fetchall()
     by_id = {row.id: row for row in ends}
     group, persona = by_id[group_id], by_id[persona_id]
-    follow_uri = _row(uow, group_id, persona_id)["follow_uri"] or uris.activity(f"{new_id():x}")
+    mine = (MEMBERSHIPS.c.group_id == group_id, MEMBERSHIPS.c.actor_id == persona_id)
+    known = uow.connection.execute(select(MEMBERSHIPS.c.follow_uri).where(*mine)).scalar()
+    follow_uri = known or uris.activity(f"{new_id():x}")
     follow = translation.to_follow(follow_uri, persona.uri, group.uri)
     undo = translation.to_undo(uris.activity(f"{new_id():x}"), persona.uri, follow, [group.uri])
     send_from(uow, persona_id, undo, group_id, [(group.host, group.inbox)])

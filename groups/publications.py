@@ -27,6 +27,7 @@ from groups.profiles import audience_of, document_facts
 from groups.roles import named_in
 from groups.showing import POSTS, mentioned_in, sealed_box, unpack
 from groups.storing import parent_of
+from groups.synchronizing import MOST_TOLD, followers_of
 from groups.translation import GroupFacts, MentionFacts, PostFacts
 from groups.visibility import Onlooker, shared_with, visible_to
 from privacy.unit_of_work import UnitOfWork, table_of
@@ -145,6 +146,9 @@ class GroupPublications:
         uri = f"{actor.uri}/{name}"
         if name == "outbox":
             return Publication(self._outbox(uow, actor, query, requester), public=audience == "public")
+        if name == "synchronization":
+            followers = followers_of(uow, actor.id, requester.host) if requester.host is not None else []
+            return Publication(collection(uri, followers[:MOST_TOLD]), public=False) if followers else None
         if name == "moderators" and actor.kind == "Group":
             named = named_in(uow, actor.id) if self._reads_group(uow, actor.id, requester) else []
             return Publication(collection(uri, named), public=audience == "public")

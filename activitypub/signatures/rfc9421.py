@@ -6,8 +6,10 @@ method, the whole target, and for a body its Content-Digest.
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 from activitypub.errors import BadSignature, MalformedActivity
@@ -76,7 +78,13 @@ class SignatureInput:
 
 
 def sign(
-    identity: SigningIdentity, method: str, url: str, now: datetime, *, content_digest: str | None = None
+    identity: SigningIdentity,
+    method: str,
+    url: str,
+    now: datetime,
+    *,
+    content_digest: str | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return the fields Content-Digest (if given), Signature-Input and Signature for a request to an absolute URL.
 
@@ -89,13 +97,14 @@ def sign(
     values = {"@method": method.upper(), "@target-uri": url, "@authority": authority_of(f"{scheme}://{authority}")}
     if content_digest is not None:
         values["content-digest"] = content_digest
+    values |= {name.lower(): value for name, value in more.items()}
     covered = " ".join(f'"{name}"' for name in values)
     parameters = f'({covered});created={int(now.timestamp())};keyid="{identity.key_id}"'
     lines = [f'"{name}": {value}' for name, value in values.items()]
     base = "\n".join([*lines, f'"@signature-params": {parameters}'])
     signature = base64.b64encode(identity.private_key.sign(base.encode("ascii"))).decode("ascii")
     fields = {} if content_digest is None else {"Content-Digest": content_digest}
-    return fields | {"Signature-Input": f"sig1={parameters}", "Signature": f"sig1=:{signature}:"}
+    return fields | {**more, "Signature-Input": f"sig1={parameters}", "Signature": f"sig1=:{signature}:"}
 
 
 def read_claim(request: SignedRequest, now: datetime) -> Claim:
@@ -115,7 +124,8 @@ def read_claim(request: SignedRequest, now: datetime) -> Claim:
         check_content_digest(fields["content-digest"], request.body)
     _check_times(claimed, now)
     base = signature_base(claimed, request, fields)
-    return Claim(check_key_id(claimed.string("keyid")), "rfc9421", kinds, (base,), signature)
+    covered = frozenset(claimed.covered)
+    return Claim(check_key_id(claimed.string("keyid")), "rfc9421", kinds, (base,), signature, covered)
 
 
 def verify(request: SignedRequest, key: PublicKey, now: datetime) -> None:
