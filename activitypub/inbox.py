@@ -38,7 +38,8 @@ from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.messages import Claim, SignedRequest
 from activitypub.strict_json import MAX_BODY_BYTES, dumps, loads_strict
 from activitypub.synchronization import FIELD, read_field
-from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Synchronize, Undo, Update
+from activitypub.uris import Uris
+from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Like, Synchronize, Undo, Update
 from activitypub.vocabulary.base import Uri
 from activitypub.vocabulary.reading import parse
 from privacy.budgets import Buckets, Rate
@@ -55,6 +56,8 @@ PATIENCE_SECONDS = 2.0
 MAX_STRAGGLERS = 128
 OF_ACTOR, OF_GROUP, OF_HOST = Rate(600, 300.0), Rate(6_000, 300.0), Rate(60_000, 60.0)
 """How much is taken in from one person, one group and one server: far more than the busiest send."""
+TO_ONE = Rate(120, 300.0)
+"""How much one person here is sent by name from one server, however many accounts that has."""
 RETRY_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3_600, 10_800, 21_600))
 
 CONTEXT = "https://www.w3.org/ns/activitystreams"
@@ -104,7 +107,7 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     signer_id = await _signer(context, letter) if letter.signer is None else letter.signer.actor_id
     if signer_id is None or type(letter.activity) not in context.routes.by_type:
         return
-    spend(context.budgets, letter.activity)
+    spend(context.budgets, letter.activity, people_named(context.uris, letter.activity))
     row = letter.row
     if row is None:
         row = await context.in_pool(sealed_row, context, letter.activity, request.body, now)
@@ -114,17 +117,28 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
         await context.storings.ask(functools.partial(_store, context), {**told, "signer_id": signer_id})
 
 
-def spend(budgets: Buckets, activity: Activity) -> None:
-    """Count an activity for its actor and for the actor's server. Raises TooMuch when either has sent enough (S-311).
+def spend(budgets: Buckets, activity: Activity, people: Sequence[str] = ()) -> None:
+    """Count an activity for its actor, for the actor's server, and for each of the people here whom it names.
 
-    What a group announces is the work of many people, so it may send more.
+    Raises TooMuch when one of them has sent, or was sent, enough (S-311). What a group announces is the work of many
+    people, so it may send more.
     """
     # Buckets of their own: one that is taken from at two rates would hold no more than the lower.
     kind_of_one, of_one = ("group", OF_GROUP) if isinstance(activity, Announce) else ("actor", OF_ACTOR)
-    for kind, key, rate in ((kind_of_one, activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)):
+    host = host_of(activity.actor)
+    counted = [(kind_of_one, activity.actor, of_one), ("host", host, OF_HOST)]
+    for kind, key, rate in (*counted, *(("to one", f"{host} {uri}", TO_ONE) for uri in people)):
         left = budgets.take(kind, key.encode(), rate)
         if not left.is_allowed:
             raise TooMuch(max(1.0, left.wait))
+
+
+def people_named(uris: Uris, activity: Activity) -> list[str]:
+    """Return the people of this node to whom an activity that makes news is addressed by name."""
+    if not isinstance(activity, Create | Like):
+        return []
+    locals_named = ((uri, uris.parse_local(uri)) for uri in dict.fromkeys((*activity.to, *activity.cc)))
+    return [uri for uri, local in locals_named if local is not None and local.kind == "person" and not local.part]
 
 
 async def _open_letters(

@@ -155,6 +155,9 @@ def on_undo(uow: UnitOfWork, uris: Uris, arrival: Arrival, undo: incoming.Incomi
     if undo.undone_type == "Lock":
         arrivals.receive_lock(uow, uris, sender, incoming.unlocked(undo))
         return
+    if undo.undone_type == "Block" and undo.target_uri is not None:
+        moderation.receive_pardon(uow, sender, incoming.pardoned(undo))
+        return
     found = undo.undone_type in {"Follow", None} and _unfollow(uow, sender, undo)
     if undo.undone_type in {"Like", "EmojiReact", None}:
         for post_id in _liked(uow, sender.id, undo):

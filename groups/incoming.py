@@ -44,7 +44,9 @@ from groups.showing import Words
 
 ADDRESS = re.compile(r"https?://[^\s<>\"')]{1,2000}")
 MAX_ADDRESSES, MAX_FLAGGED = 20, 50
-ACCEPTED_TYPES = frozenset({"Note", "Page", "Article", "Question", "Event", "Video", "Image", "Audio", "Document"})
+ACCEPTED_TYPES = frozenset(
+    {"Note", "Page", "Article", "Question", "Event", "Video", "Image", "Audio", "Document", "ChatMessage"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class IncomingUndo:
     undone_type: str | None
     undone_uri: str | None
     object_uri: str | None
+    target_uri: str | None = None
+    """The group from which a ban is lifted."""
 
 
 def read_create(activity: Create) -> IncomingActivity:
@@ -248,8 +252,14 @@ def read_undo(activity: Undo) -> IncomingUndo:
     if isinstance(undone, Activity):
         if undone.actor != activity.actor:
             raise ForeignOrigin(f"{activity.id} undoes what another did")
-        return IncomingUndo(_id(activity), activity.raw, type(undone).__name__, undone.id, undone.object_id)
+        target = undone.target if isinstance(undone, Block) else None
+        return IncomingUndo(_id(activity), activity.raw, type(undone).__name__, undone.id, undone.object_id, target)
     return IncomingUndo(_id(activity), activity.raw, None, activity.object.id, None)
+
+
+def pardoned(undo: IncomingUndo) -> IncomingActivity:
+    """Return the Undo of a ban as what it says of who was shown out."""
+    return IncomingActivity("Pardon", undo.uri, "", undo.object_uri, None, undo.raw, target_uri=undo.target_uri)
 
 
 def unlocked(undo: IncomingUndo) -> IncomingActivity:

@@ -152,6 +152,15 @@ def remove(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id:
     return _view(uow, group_id, actor_id)
 
 
+def pardon(uow: UnitOfWork, by: int, group_id: int, actor_id: int) -> None:
+    """Let somebody who was shown out come back as if they had left. Raises NotFound, NotAllowed."""
+    lock_group(uow, group_id)
+    theirs = standing_of(uow, group_id, actor_id)
+    may(Act.REMOVE, standing_of(uow, group_id, by), Target(role=theirs.role)).or_raise()
+    if theirs.state == "removed":
+        _end(uow, group_id, actor_id, "left")
+
+
 def appoint_owner(uow: UnitOfWork, by: int | None, group_id: int, actor_id: int) -> MembershipView:
     """Make a member of this node the owner of a group; whoever owned it looks after it on. `by` None is the operator.
 

@@ -15,7 +15,7 @@ from groups.distribution import Parcel, spread_rule, withdraw_in_group, withdraw
 from groups.endings import ENDING, group_of, hide, tell_of_end
 from groups.errors import NotFound
 from groups.incoming import IncomingActivity
-from groups.membership import receive_answer, remove
+from groups.membership import pardon, receive_answer, remove
 from groups.pinning import put_up, receive_pin, take_down
 from groups.places import GROUPS, standing_of
 from groups.policy import Act, may
@@ -62,6 +62,14 @@ def receive_ban(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: Incomi
     remove(uow, uris, sender.id, group.id, member.id)
     if activity.remove_data:
         _end_posts_of(uow, uris, group, member)
+
+
+def receive_pardon(uow: UnitOfWork, sender: ActorView, activity: IncomingActivity) -> None:
+    """Let somebody who was shown out of a group of this node come back as anybody may. Raises NotFound, NotAllowed."""
+    group, member = _named(uow, activity)
+    if group is None or member is None or not group.local:
+        raise NotFound("pardon")
+    pardon(uow, sender.id, group.id, member.id)
 
 
 def receive_collected(

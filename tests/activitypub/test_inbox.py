@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from activitypub.errors import TooMuch
-from activitypub.inbox import OF_ACTOR, OF_GROUP, OF_HOST, spend
+from activitypub.inbox import OF_ACTOR, OF_GROUP, OF_HOST, TO_ONE, people_named, spend
 from activitypub.keystore import KeyStore
 from activitypub.peers import set_level
+from activitypub.uris import Uris
 from activitypub.vocabulary.activities import Activity
 from activitypub.vocabulary.reading import parse
 from privacy.budgets import Buckets
@@ -577,6 +578,31 @@ async def test_s311_a_flood_is_held_back_and_nobody_else_is(
     await accepted(here, signed(here, eve.create("second"), eve))
     now += rate.seconds
     await accepted(here, late)
+
+
+def test_s311_nobody_here_is_flooded_by_many_accounts_of_one_server(uris: Uris) -> None:
+    """What makes news is counted for each of the people it names, by the server it comes from; a group is no such."""
+    budgets = Buckets(lambda: 1_000.0)
+    ana, ben = uris.actor("person", "ana"), uris.actor("person", "ben")
+
+    def send(number: int, host: str, *to: str, kind: str = "Create") -> None:
+        actor = f"https://{host}/users/{number}"
+        note = {"id": f"{actor}/notes/1", "type": "Note", "attributedTo": actor, "content": "x", "to": list(to)}
+        aim = note if kind == "Create" else ana
+        document = {"@context": AS, "id": f"{actor}/{kind}/{len(to)}", "type": kind, "actor": actor, "object": aim}
+        activity = parse({**document, "to": list(to)})
+        assert isinstance(activity, Activity)
+        spend(budgets, activity, people_named(uris, activity))
+
+    for number in range(TO_ONE.requests):
+        send(number, "far.example", ana)
+    for kind in ("Create", "Like", "EmojiReact"):
+        with pytest.raises(TooMuch):
+            send(9_999, "far.example", ben, ana, kind=kind)
+    send(1, "far.example", ben)
+    send(1, "near.example", ana)
+    send(1, "far.example", ana, kind="Follow")
+    send(1, "far.example", uris.actor("group", "grief"), uris.followers(ana))
 
 
 async def test_s311_what_a_group_answers_takes_nothing_from_what_it_may_announce(far: ScriptedPeer) -> None:

@@ -240,3 +240,21 @@ def test_who_is_shown_out_may_lose_what_they_wrote(house: House, grief: int, tak
     assert state(house, grief, kim) == "removed"
     assert live(house) == ({there.id} if takes_along else {here.id, there.id})
     assert (("Delete(id)", "far.example") in {(sent.kind, sent.host) for sent in house.sent()}) is takes_along
+
+
+@pytest.mark.parametrize("role", ["member", "facilitator"])
+def test_who_was_shown_out_is_let_back_by_the_group_s_facilitators_only(house: House, grief: int, role: str) -> None:
+    """Lemmy undoes a ban; after that they come in as anybody does. Who left, or is banned, is not concerned."""
+    kim, mod = house.stranger("kim", "near.example", grief), house.stranger("mod", "far.example", grief, role=role)
+    house.place(grief, kim, state="removed")
+    block = {"id": f"{house.uri(mod)}/blocks/1", "type": "Block", "actor": house.uri(mod), "object": house.uri(kim),
+             "target": house.uri(grief)}  # fmt: skip
+    receive(house, kim, "Follow", house.uri(grief))
+    assert state(house, grief, kim) == "pending"
+    house.place(grief, kim, state="removed")
+    passed_over(house, mod, "Undo", block)
+    receive(house, kim, "Follow", house.uri(grief), id=f"{house.uri(kim)}/follows/2")
+    assert state(house, grief, kim) == ("active" if role == "facilitator" else "pending")
+    house.place(grief, kim, state="banned")
+    passed_over(house, mod, "Undo", block, id=f"{house.uri(mod)}/undos/2")
+    assert state(house, grief, kim) == "banned"
