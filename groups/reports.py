@@ -329,7 +329,7 @@ def _tell(uow: UnitOfWork, aim: _Aim) -> None:
 
 
 def _forward(uow: UnitOfWork, uris: Uris, aim: _Aim, new: NewReport, secrets: Secrets) -> None:
-    """Send a report to the server of the person reported, and to that of a group elsewhere, in the node's own name."""
+    """Send a report, in the node's own name, to a group elsewhere, and if wanted to the server of whom it is about."""
     node = actors.actor_by_uri(uow, uris.instance_actor)
     ends = actors.actors_by_id(uow, [aim.group_id, aim.target_id])
     group, target = ends[aim.group_id], ends[aim.target_id]
@@ -338,7 +338,9 @@ def _forward(uow: UnitOfWork, uris: Uris, aim: _Aim, new: NewReport, secrets: Se
         return
     post_uri = uow.connection.execute(select(POSTS.c.uri).where(POSTS.c.id == aim.post_id)).scalar()
     words = new.words if new.with_words and new.words else WITHOUT_WORDS
-    readers = {reader.id: reader for reader in (target, group) if not reader.local}
+    readers = {reader.id: reader for reader in (group, target) if not reader.local}
+    if not new.forward:
+        readers.pop(target.id if target.id != group.id else 0, None)
     for reader in readers.values():
         # Lemmy and its kin read one thing at a time, addressed to the group; Mastodon wants the person first.
         to_group = reader.id == group.id and not group.local

@@ -176,16 +176,26 @@ def test_nothing_leaves_a_group_that_nothing_leaves(house: House) -> None:
     assert (house.sent(), house.count(REPORTS)) == ([], 1)
 
 
-def test_a_report_in_a_group_elsewhere_goes_to_that_group(house: House) -> None:
-    """One thing at a time to the group, as Lemmy reads it, and to the author's server too; nobody here reads it."""
+@pytest.mark.parametrize("forward", [False, True])
+def test_a_report_in_a_group_elsewhere_goes_to_that_group(house: House, forward: bool) -> None:
+    """One thing at a time to the group, as Lemmy reads it, and if wanted to the author's server; nobody here reads it.
+
+    The group itself can be reported too.
+    """
     circle = Circle(house)
     club = house.stranger("club", "club.example", kind="Group")
     house.join(club, circle.ben)
     house.join(club, circle.sam)
-    circle.report(circle.ben, circle.sam)
-    flags = [(one.inbox, one.document["object"]) for one in house.sent()]
     sam, group = house.uri(circle.sam), house.uri(club)
-    assert sorted(flags, key=str) == sorted([(f"{group}/inbox", sam), (f"{sam}/inbox", sam)], key=str)
+    if forward:
+        circle.report(circle.ben, circle.sam, forward=True)
+        expected = {f"{group}/inbox": sam, f"{sam}/inbox": sam}
+    else:
+        circle.report(circle.ben, circle.sam)
+        expected = {f"{group}/inbox": sam}
+    assert {one.inbox: one.document["object"] for one in house.deliver()} == expected
+    circle.report(circle.ben, club)
+    assert [(one.inbox, one.document["object"]) for one in house.sent()] == [(f"{group}/inbox", group)]
     with pytest.raises(NotAllowed):
         house.ask(reports.reports_of, circle.ben, club)
 
