@@ -28,7 +28,8 @@ NOT_A_MEMBER = "They do not take part in this group."
 
 def appoint(uow: UnitOfWork, by: int | None, group_id: int, actor_id: int) -> MembershipView:
     """Have a member look after a group; `by` None is the operator. Raises NotFound, NotAllowed, Conflict."""
-    hold_actor(uow, by or actor_id)
+    if by is not None:
+        hold_actor(uow, by)
     lock_group(uow, group_id)
     if by is not None:
         may(Act.APPOINT, standing_of(uow, group_id, by)).or_raise()
@@ -42,7 +43,8 @@ def appoint(uow: UnitOfWork, by: int | None, group_id: int, actor_id: int) -> Me
 
 def dismiss(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id: int) -> MembershipView:
     """Have somebody look after a group no longer, or step down oneself. Raises NotFound, NotAllowed."""
-    hold_actor(uow, by or actor_id)
+    if by is not None:
+        hold_actor(uow, by)
     lock_group(uow, group_id)
     theirs = standing_of(uow, group_id, actor_id)
     if by is not None:
