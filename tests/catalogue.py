@@ -323,7 +323,10 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-510": {EGRESS: ["test_s_510_a_deadline_over_all", "test_s_510_a_post_has_the_same_deadline"]},
     "S-511": {EGRESS: ["test_s_511_nothing_comes_from_the_environment"]},
     "S-512": {EGRESS: ["test_s_512_certificates_and_names_are_verified"]},
-    "S-513": {HANDLING: ["test_s513_s312_one_activity_causes_ten_fetches_at_most"]},
+    "S-513": {
+        HANDLING: ["test_s513_s312_one_activity_causes_ten_fetches_at_most"],
+        INBOX: ["test_s513_unknown_keys_are_asked_for_within_bounds"],
+    },
     "S-515": {ADDRESSES: ["test_s_515_no_text_after_the_host_changes_the_host"]},
     "S-516": {ADDRESSES: ["test_s_504_s_505_s_515_s_516_forbidden_spellings"]},
     # ── parsers and the edge ──

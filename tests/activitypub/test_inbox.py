@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from activitypub import authentication
 from activitypub.errors import TooMuch
 from activitypub.inbox import OF_ACTOR, OF_GROUP, OF_HOST, TO_ONE, people_named, spend
 from activitypub.keystore import KeyStore
@@ -19,7 +20,7 @@ from activitypub.peers import set_level
 from activitypub.uris import Uris
 from activitypub.vocabulary.activities import Activity
 from activitypub.vocabulary.reading import parse
-from privacy.budgets import Buckets
+from privacy.budgets import Buckets, Rate
 from tests.loopback import response
 from tests.peers import AS, Json, Person, ScriptedPeer, Signed, activity_answer, pem_of, rsa_key, sign
 from tests.receiver import DOMAIN, Receiver, make_local
@@ -269,6 +270,29 @@ async def test_s115_forgeries_for_a_known_actor_cause_one_fetch_in_five_minutes(
         await refused(here, signed(here, ana.create(f"forged {number}"), ana, key_id=f"{ana.uri}#k{number}"), 401)
     assert far.fetches() == fetched + 1
     await accepted(here, signed(here, ana.create("still me"), ana))
+
+
+@pytest.mark.parametrize("bound", ["of one server", "of all"])
+async def test_s513_unknown_keys_are_asked_for_within_bounds(
+    here: Receiver, far: ScriptedPeer, evil: ScriptedPeer, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    """Whoever names ever new keys of a server does not have it asked without end; who is known goes on being heard."""
+    ana, eve = far.person("ana"), evil.person("eve", key=1)
+    monkeypatch.setattr(authentication, "KEYS_OF_HOST" if bound == "of one server" else "KEYS_OF_ALL", Rate(5, 300.0))
+    object.__setattr__(here.context, "budgets", Buckets(lambda: 1_000.0))
+    assert (await here.send(signed(here, ana.create("one"), ana))).status_code == 202
+    statuses = []
+    for number in range(10):
+        uri = far.url(f"/users/nobody{number}")
+        forged = {**ana.create(f"forged {number}"), "id": f"{uri}/1", "actor": uri}
+        del forged["object"]["attributedTo"]
+        forged["object"] |= {"id": f"{uri}/2", "attributedTo": uri}
+        statuses.append((await here.send(signed(here, forged, ana, key_id=f"{uri}#main-key"))).status_code)
+    assert statuses == [401] * 4 + [429] * 6
+    assert (await here.send(signed(here, ana.create("two"), ana))).status_code == 202
+    of_another = (await here.send(signed(here, eve.create("three"), eve))).status_code
+    assert of_another == (202 if bound == "of one server" else 429)
+    assert (await here.get("/p/1", signature="x")).status_code in {400, 401}
 
 
 async def test_a_forgery_for_an_unknown_actor_does_not_keep_the_true_one_out(here: Receiver, far: ScriptedPeer) -> None:
