@@ -182,6 +182,7 @@ def test_one_who_was_not_admitted_gets_nothing(journey: Journey) -> None:
     assert seen(ana, group, "But this is")
 
 
+@pytest.mark.parametrize("journey", ["sqlite"], indirect=True)
 def test_what_a_group_says_shows_and_is_told_crosses_too(journey: Journey) -> None:
     """Its new name, what stands on top of it, and a report, which says nothing of who made it."""
     away, ana, owner = journey.away, journey.ana, journey.owner
