@@ -17,7 +17,7 @@ from activitypub.signatures.keys import PublicKey, decode_multikey, parse_public
 from activitypub.signatures.messages import Claim, SignedRequest
 from privacy.budgets import Rate
 
-KEYS_OF_HOST, KEYS_OF_ALL = Rate(1_000, 300.0), Rate(10_000, 300.0)
+KEYS_OF_HOST, KEYS_OF_ALL = Rate(300, 300.0), Rate(3_000, 300.0)
 """How many unknown signers are asked for: of one server, and of all together."""
 
 
