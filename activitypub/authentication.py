@@ -8,24 +8,20 @@ from activitypub.actor_documents import ActorFacts
 from activitypub.actors import actor_by_uri
 from activitypub.context import FederationContext
 from activitypub.discovery import fetch_facts, refresh_keys, store_actor
-from activitypub.errors import BadSignature, FederationError, Gone, TooMuch, Unreachable
+from activitypub.errors import BadSignature, FederationError, Gone, Unreachable
 from activitypub.keystore import KnownKey
 from activitypub.origins import canonical_uri, host_of, same_origin
 from activitypub.ports import NOBODY, Requester
 from activitypub.signatures.inbound import is_signed, read_claim
 from activitypub.signatures.keys import PublicKey, decode_multikey, parse_public_key
 from activitypub.signatures.messages import Claim, SignedRequest
-from privacy.budgets import Rate
-
-KEYS_OF_HOST, KEYS_OF_ALL = Rate(300, 300.0), Rate(3_000, 300.0)
-"""How many unknown signers are asked for: of one server, and of all together."""
 
 
 async def identify(context: FederationContext, claim: Claim, owner: str | None = None) -> KnownKey:
     """Return the key behind a claim once it has confirmed it; the key must belong to `owner`, if one is given.
 
     Looks in memory, then in the database, then at the owner's server: at most once in five minutes for each owner.
-    Raises BadSignature, Blocked, TooMuch, and what a fetch raises.
+    Raises BadSignature, Blocked, and what a fetch raises.
     """
     key_id = canonical_uri(claim.key_id)
     known = await context.keys.find(key_id)
@@ -34,7 +30,6 @@ async def identify(context: FederationContext, claim: Claim, owner: str | None =
         if await context.in_pool(is_confirmed, claim, known.public):
             return known
     address = owner or (key_id.partition("#")[0] if known is None else known.actor_uri)
-    _spend_on_strangers(context, address)
     facts = await fetch_facts(context, address)
     if owner not in (None, facts.uri) or not same_origin(facts.uri, key_id):
         raise BadSignature("key.owner", public="The key is not one of the activity's actor.")
@@ -55,24 +50,11 @@ async def requester(context: FederationContext, request: SignedRequest) -> Reque
     context.peers.check(host_of(claim.key_id))
     try:
         known = await identify(context, claim)
-    except (TooMuch, Unreachable):
+    except Unreachable:
         raise
     except FederationError as error:
         raise BadSignature(str(error)) from error
     return Requester(known.actor_id, known.host)
-
-
-def _spend_on_strangers(context: FederationContext, address: str) -> None:
-    """Count a fetch that is caused by whom nothing is proved of yet, for the server that would be asked, and for all.
-
-    Else anybody could have this node ask any server for any number of keys (S-513). Raises TooMuch.
-    """
-    if not context.restraint.would_ask(canonical_uri(address).partition("#")[0], context.clock()):
-        return
-    for kind, key, rate in (("keys of", host_of(address), KEYS_OF_HOST), ("keys", "", KEYS_OF_ALL)):
-        left = context.budgets.take(kind, key.encode(), rate)
-        if not left.is_allowed:
-            raise TooMuch(max(1.0, left.wait))
 
 
 def check_owner(known: KnownKey, owner: str | None) -> None:

@@ -48,11 +48,6 @@ class Restraint:
         # Shielded: one caller that gives up does not take the answer from the others.
         return cast(T, await asyncio.shield(task))
 
-    def would_ask(self, what: str, now: datetime) -> bool:
-        """Tell whether a question would be asked now, and not answered from memory."""
-        remembered = (self._failures.get(what), self._answers.get(what))
-        return what not in self._under_way and all(it is None or it[0] <= now for it in remembered)
-
     def forget(self, what: str) -> None:
         """Forget an answer or a failure, so that the next question is asked anew."""
         self._failures.pop(what, None)
