@@ -138,6 +138,15 @@ def public_keys(uow: UnitOfWork, actor_id: int) -> tuple[Key, ...]:
     )
 
 
+def has_proved(uow: UnitOfWork, actor_id: int, proof: Proof) -> bool:
+    """Tell whether a proof was made with the key that an actor lists for that."""
+    columns = (ACTORS.c.ed25519_key_id, ACTORS.c.ed25519_public_multibase)
+    row = uow.connection.execute(select(*columns).where(ACTORS.c.id == actor_id)).first()
+    if row is None or row.ed25519_key_id != proof.key_id or row.ed25519_public_multibase is None:
+        return False
+    return proof.confirmed_by(decode_multikey(row.ed25519_public_multibase))
+
+
 def _views() -> Select[Any]:
     return select(*VIEWED)
 
@@ -296,15 +305,6 @@ def refused_until(uow: UnitOfWork, uri: str) -> datetime | None:
     query = select(ACTORS.c.refused_until).where(ACTORS.c.uri == uri, ACTORS.c.refused_until > uow.now)
     found: datetime | None = uow.connection.execute(query).scalar()
     return found
-
-
-def has_proved(uow: UnitOfWork, actor_id: int, proof: Proof) -> bool:
-    """Tell whether a proof was made with the key that an actor lists for that."""
-    columns = (ACTORS.c.ed25519_key_id, ACTORS.c.ed25519_public_multibase)
-    row = uow.connection.execute(select(*columns).where(ACTORS.c.id == actor_id)).first()
-    if row is None or row.ed25519_key_id != proof.key_id or row.ed25519_public_multibase is None:
-        return False
-    return proof.confirmed_by(decode_multikey(row.ed25519_public_multibase))
 
 
 def note_refusal(uow: UnitOfWork, uri: str, until: datetime) -> None:
