@@ -18,14 +18,7 @@ from activitypub.keystore import INSTANCE_KIND, seal_private_key
 from activitypub.models import Actor, ActorKey
 from activitypub.peers import note_seen
 from activitypub.ports import ActorView
-from activitypub.signatures.keys import (
-    PrivateKey,
-    decode_multikey,
-    encode_multikey,
-    generate_ed25519_key,
-    generate_rsa_key,
-)
-from activitypub.signatures.proofs import Proof
+from activitypub.signatures.keys import PrivateKey, encode_multikey, generate_ed25519_key, generate_rsa_key
 from activitypub.uris import ActorKind, Uris
 from activitypub.vocabulary.actors import Key
 from activitypub.vocabulary.base import Uri
@@ -136,15 +129,6 @@ def public_keys(uow: UnitOfWork, actor_id: int) -> tuple[Key, ...]:
         for key_id, pem, multibase in listed
         if key_id is not None
     )
-
-
-def has_proved(uow: UnitOfWork, actor_id: int, proof: Proof) -> bool:
-    """Tell whether a proof was made with the key that an actor lists for that."""
-    columns = (ACTORS.c.ed25519_key_id, ACTORS.c.ed25519_public_multibase)
-    row = uow.connection.execute(select(*columns).where(ACTORS.c.id == actor_id)).first()
-    if row is None or row.ed25519_key_id != proof.key_id or row.ed25519_public_multibase is None:
-        return False
-    return proof.confirmed_by(decode_multikey(row.ed25519_public_multibase))
 
 
 def _views() -> Select[Any]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import LargeBinary, Row, and_, bindparam, exists, or_, select
 
+from activitypub import actors
 from activitypub.audience import Visibility
+from activitypub.errors import ForeignOrigin, NeedsObject
 from activitypub.models import Tombstone
 from activitypub.origins import same_origin
 from activitypub.peers import note_threadiverse
@@ -19,7 +21,6 @@ from activitypub.uris import Uris
 from groups import moderation
 from groups.addressees import Addressee, addressees_of, home_of, shared_group
 from groups.backfill import listed
-from groups.believing import author_of, believed, fetched_post, proved
 from groups.distribution import Parcel, spread_in_group, withdraw_in_group
 from groups.endings import group_of, has_ended, hide, remember_end, tombstone_hash
 from groups.errors import NotAllowed
@@ -54,14 +55,14 @@ KNOWN = Prepared(
 
 def receive_create(uow: UnitOfWork, uris: Uris, arrival: Arrival, activity: IncomingActivity) -> None:
     """Take in a post that its author's server sent: into a group of this node, or to people here by name."""
-    post = believed(arrival, activity, arrival.sender.uri)
+    post = _believed(arrival, activity, arrival.sender.uri)
     if post is not None and not _is_over(uow, post) and not _is_known(uow, post.uri):
         _take_in(uow, uris, arrival.sender, post, activity)
 
 
 def receive_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, activity: IncomingActivity) -> None:
     """Take in an edit by the author; one that comes before its post is taken for the post."""
-    post = believed(arrival, activity, arrival.sender.uri)
+    post = _believed(arrival, activity, arrival.sender.uri)
     if post is None:
         return
     row = _stored(uow, post.uri)
@@ -99,12 +100,12 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
     uri = announce.inner.object_uri if announce.inner is not None else announce.object_uri
     if uri is None or uris.is_local(uri):
         return
-    post = None if announce.inner is None else announce.inner.post or proved(uow, arrival, announce.inner)
+    post = announce.inner.post if announce.inner is not None else None
     if post is None:
-        post = fetched_post(arrival, uri, signer_id=group.member_id)
+        post = _fetched_post(arrival, uri, signer_id=group.member_id)
     if post is None:
         return
-    author = author_of(uow, arrival, post)
+    author = _author(uow, arrival, post)
     if author is not None:
         _take_announced(uow, uris, arrival, author, post, group)
 
@@ -117,6 +118,34 @@ def receive_lock(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: Incom
 def receive_collected(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
     """Put a post on top of its group, or appoint somebody there, where the sender may."""
     moderation.receive_collected(uow, uris, sender, _stored(uow, activity.object_uri or ""), activity)
+
+
+def _believed(arrival: Arrival, activity: IncomingActivity, author_uri: str) -> IncomingPost | None:
+    """Return the post of an activity: embedded and true, or fetched. Raises NeedsObject, ForeignOrigin."""
+    post = activity.post
+    if post is None and activity.object_uri is not None:
+        post = _fetched_post(arrival, activity.object_uri)
+    if post is not None and post.author_uri != author_uri:
+        raise ForeignOrigin(f"{activity.uri} speaks of a post of another author")
+    return post
+
+
+def _fetched_post(arrival: Arrival, uri: str, *, signer_id: int | None = None) -> IncomingPost | None:
+    found = arrival.fetched.get(uri)
+    if isinstance(found, IncomingActivity):
+        found = found.post
+    if isinstance(found, IncomingPost):
+        return found
+    if uri in arrival.unavailable or uri in arrival.fetched:
+        return None
+    raise NeedsObject(uri, signer_id=signer_id)
+
+
+def _author(uow: UnitOfWork, arrival: Arrival, post: IncomingPost) -> ActorView | None:
+    author = actors.actor_by_uri(uow, post.author_uri)
+    if author is None and post.author_uri not in arrival.unavailable:
+        raise NeedsObject(post.author_uri)
+    return author if author is not None and author.state == "active" and not author.local else None
 
 
 def _take_in(uow: UnitOfWork, uris: Uris, author: ActorView, post: IncomingPost, activity: IncomingActivity) -> None:
@@ -204,10 +233,10 @@ def _backfilled(
         return None
     if post.parent_uri in below:  # they answer each other in a circle
         return None
-    parent = fetched_post(arrival, post.parent_uri, signer_id=group.member_id)
+    parent = _fetched_post(arrival, post.parent_uri, signer_id=group.member_id)
     if parent is None or arrival.sender.uri not in {*parent.addressed, *parent.mentioned}:
         return None
-    author = author_of(uow, arrival, parent)
+    author = _author(uow, arrival, parent)
     if author is None:
         return None
     _take_announced(uow, uris, arrival, author, parent, group, below)
@@ -225,10 +254,10 @@ def _fill_conversation(uow: UnitOfWork, uris: Uris, arrival: Arrival, post: Inco
     addresses = listed(arrival, post.context_uri, owner, signer_id=group.member_id) or []
     missing = [uri for uri in addresses if uri != post.uri and not uris.is_local(uri) and not _is_known(uow, uri)]
     for uri in missing[:MOST_FILLED_IN]:
-        found = fetched_post(arrival, uri, signer_id=group.member_id)
+        found = _fetched_post(arrival, uri, signer_id=group.member_id)
         if found is None or owner not in {*found.addressed, *found.mentioned}:
             continue
-        author = author_of(uow, arrival, found)
+        author = _author(uow, arrival, found)
         if author is not None:
             _take_announced(uow, uris, arrival, author, found, group, (post.uri,))
 

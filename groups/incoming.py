@@ -10,7 +10,6 @@ from typing import Any
 from activitypub.audience import Audience, Visibility
 from activitypub.errors import ForeignOrigin, MalformedActivity
 from activitypub.origins import canonical_uri, same_origin
-from activitypub.signatures.proofs import Proof, read_proof
 from activitypub.vocabulary.activities import (
     Activity,
     Add,
@@ -87,10 +86,6 @@ class IncomingActivity:
     """The group that a ban is from, the collection that something comes into or goes out of, or where one moves to."""
     remove_data: bool = False
     """Whether a ban also takes away what was written."""
-    proof: Proof | None = None
-    """What proves an announced activity, if it is its author's."""
-    proved_post: IncomingPost | None = None
-    """What it embeds, to be believed once it is proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,15 +369,11 @@ def _about_post(activity: Create | Update, reference: Ref) -> IncomingActivity:
 
 
 def _announced(announce: Announce, inner: Create | Update) -> IncomingActivity:
-    """Believe what is embedded only where announcer and author share an origin, or once it is proved (FEP-8b32).
-
-    Else only the object's id counts.
-    """
+    """Believe what is embedded only where announcer and author share an origin; else only the object's id counts."""
     prepared = _about_post(inner, inner.object)
     if same_origin(_id(inner), announce.actor) and same_origin(inner.actor, announce.actor):
         return prepared
-    proof = read_proof(inner.raw) if same_origin(_id(inner), inner.actor) else None
-    return replace(prepared, post=None, proof=proof, proved_post=None if proof is None else prepared.post)
+    return IncomingActivity(prepared.type, prepared.uri, prepared.actor_uri, prepared.object_uri, None, prepared.raw)
 
 
 def _announced_rule(inner: Lock | Block | Undo | Add | Remove) -> IncomingActivity | None:

@@ -18,8 +18,8 @@ STRICT, VOCABULARY, WEBFINGER = (f"activitypub/test_{name}.py" for name in ("str
 ARRIVALS, VISIBILITY, POLICY, CONTENT = (
     f"groups/test_{name}.py" for name in ("arrivals", "visibility", "policy", "content")
 )
-REPORTS, ROLES, PINNING, MOVING, BACKFILL, BELIEVING = (
-    f"groups/test_{name}.py" for name in ("reports", "roles", "pinning", "moving", "backfill", "believing")
+REPORTS, ROLES, PINNING, MOVING, BACKFILL = (
+    f"groups/test_{name}.py" for name in ("reports", "roles", "pinning", "moving", "backfill")
 )
 FLOODS = "activitypub/test_floods.py"
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
@@ -209,7 +209,6 @@ CASES: dict[str, dict[str, list[str]]] = {
             "test_s304_what_an_announce_carries_of_others_is_fetched_and_never_believed",
             "test_s304_an_announce_cannot_lend_a_post_to_another_author_or_address",
         ],
-        BELIEVING: ["test_s304_what_is_not_proved_by_its_author_is_fetched"],
     },
     "S-305": {
         LIARS: ["test_s305_what_one_cannot_see_is_as_if_it_were_not_there"],

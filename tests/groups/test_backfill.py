@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from activitypub.actors import actor_by_id
 from activitypub.errors import NeedsObject
 from activitypub.ports import NOBODY, Publication, Requester
 from activitypub.vocabulary.reading import parse
@@ -214,7 +213,7 @@ def test_an_outbox_leads_to_what_is_older(house: House) -> None:
     ana = house.person("ana", group)
     posts = [house.post(ana, f"post {number}", group_id=group) for number in range(45)]
     publications = GroupPublications(house.uris)
-    actor = house.ask(actor_by_id, group)
+    actor = house.ask(arrivals.actors.actor_by_id, group)
 
     def ask(query: Mapping[str, str]) -> Any:
         return house.ask(publications.collection, actor, "outbox", query, NOBODY).document
