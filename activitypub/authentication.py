@@ -18,6 +18,8 @@ from privacy.budgets import Rate
 
 OF_CLIENT = Rate(1_200, 60.0)
 """How many keys we fetch because of what comes from one address: before that anybody may claim to be anybody."""
+KEYS_OF_HOST, KEYS_OF_ALL = Rate(1_000, 300.0), Rate(10_000, 300.0)
+"""How many unknown signers are asked for: of one server, and of all together."""
 
 
 async def identify(context: FederationContext, claim: Claim, owner: str | None = None, *, client: str = "") -> KnownKey:
@@ -86,9 +88,16 @@ async def requester(context: FederationContext, request: SignedRequest) -> Reque
 
 
 def check_fetches(context: FederationContext, address: str, client: str) -> None:
-    """Count a key that has to be fetched for whoever sent the request. Raises TooMuch (federation reference §3.5)."""
-    if client and not context.restraint.remembers(address, context.clock()):
-        left = context.budgets.take("keys", client.encode(), OF_CLIENT)
+    """Count a key that has to be fetched: for whoever sent the request, for the server that is asked, and for all.
+
+    Else anybody could have this node ask any server for any number of keys (S-513; federation reference §3.5). Raises
+    TooMuch.
+    """
+    if not client or context.restraint.remembers(address, context.clock()):
+        return
+    counted = (("keys", client, OF_CLIENT), ("keys of", host_of(address), KEYS_OF_HOST), ("keys", "", KEYS_OF_ALL))
+    for kind, key, rate in counted:
+        left = context.budgets.take(kind, key.encode(), rate)
         if not left.is_allowed:
             raise TooMuch(max(1.0, left.wait))
 

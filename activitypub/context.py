@@ -2,9 +2,11 @@
 
 import asyncio
 import functools
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
 from activitypub.batching import Batcher
@@ -14,10 +16,11 @@ from activitypub.peers import PeerPolicy
 from activitypub.ports import InboxRoutes, Publications
 from activitypub.queueing import Audience
 from activitypub.restraint import Restraint
+from activitypub.synchronization import Synchronization
 from activitypub.uris import Uris
 from privacy.budgets import Buckets
 from privacy.clock import Clock
-from privacy.unit_of_work import Database
+from privacy.unit_of_work import Database, UnitOfWork
 from privacy.vault import Vault
 
 P = ParamSpec("P")
@@ -55,6 +58,12 @@ class FederationContext:
     clock: Clock
     pool: ThreadPoolExecutor
     """Where signatures are verified and documents parsed: nothing that a stranger sent runs on the event loop."""
+    followers_on: Callable[[UnitOfWork, int, str], Synchronization | None] | None = None
+    """What a server may be told of its people who follow a local actor (FEP-8fcf); None tells nobody anything."""
+    told_of_followers: "OrderedDict[tuple[int, str], tuple[datetime, Mapping[str, str]]]" = field(
+        default_factory=OrderedDict
+    )
+    """What was said of them lately, by actor and host (`follower_digests`)."""
     restraint: Restraint = field(default_factory=Restraint)
     budgets: Buckets = field(default_factory=Buckets)
     """How much is taken in from each actor and each server."""

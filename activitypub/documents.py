@@ -6,6 +6,7 @@ What depends on who asked is never kept by a cache (I6), and what may not be see
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -34,7 +35,7 @@ ACTIVITY_MEDIA_TYPE = "application/activity+json; charset=utf-8"
 VARY = "Accept, Signature, Signature-Input"
 PRIVATE, PUBLIC = "private, no-store", "public, max-age=60"
 NOT_FOUND, GONE = 404, 410
-COLLECTIONS = ("outbox", "followers", "following", "moderators", "featured")
+COLLECTIONS = ("outbox", "followers", "following", "moderators", "featured", "synchronization")
 MAX_ID = 2**63 - 1
 _WANTED = re.compile(r"application/(?:activity|ld)\+json", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,19}")
@@ -86,7 +87,9 @@ def ask_for_collection(
     return ask
 
 
-def ask_for_numbered(context: FederationContext, what: str, text: str) -> Question:
+def ask_for_numbered(
+    context: FederationContext, what: str, text: str, query: Mapping[str, str] = MappingProxyType({})
+) -> Question:
     """Return the question for a post or what belongs to it; raises Refused (404) for what is no number of ours."""
     if not _NUMBER.fullmatch(text) or int(text) > MAX_ID:
         raise Refused(NOT_FOUND, "number")
@@ -94,11 +97,12 @@ def ask_for_numbered(context: FederationContext, what: str, text: str) -> Questi
     questions = {
         "post": context.publications.post,
         "activity": context.publications.post_activity,
-        "replies": context.publications.replies,
         "announcement": context.publications.announcement,
         "reemission": context.publications.reemission,
-        "thread": context.publications.thread,
     }
+    lists = {"replies": context.publications.replies, "thread": context.publications.thread}
+    if what in lists:
+        return lambda uow, asker: lists[what](uow, number, query, asker)
     return lambda uow, asker: questions[what](uow, number, asker)
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import aiohttp
@@ -273,14 +274,15 @@ def sign_post(
     now: datetime,
     dialect: Dialect = "cavage",
     asked: Asked | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Return every field of a signed POST of an activity (pure, 0.2 ms with RSA: for the pool)."""
+    """Return every field of a signed POST of an activity, `more` included (pure, 0.2 ms with RSA: for the pool)."""
     if dialect == "cavage":
-        signed = cavage.sign(signer, "POST", target.path, target.authority, now, digest=body_digest)
+        signed = cavage.sign(signer, "POST", target.path, target.authority, now, digest=body_digest, more=more)
     else:
         covered = as_content_digest(body_digest)
         key = _key_for(dialect, signer)
-        signed = rfc9421.sign(key, "POST", target.url, now, content_digest=covered, asked=asked)
+        signed = rfc9421.sign(key, "POST", target.url, now, content_digest=covered, asked=asked, more=more)
     return {"Content-Type": ACTIVITY_MEDIA_TYPE} | signed
 
 

@@ -194,7 +194,8 @@ def _collection(context: FederationContext, kind: ActorKind, name: str, page: Pa
 
 def _numbered(context: FederationContext, what: str, page: Page | None) -> Handler:
     async def get_numbered(request: Request) -> Response:
-        question = documents.ask_for_numbered(context, what, request.path_params["number"])
+        query = dict(request.query_params)
+        question = documents.ask_for_numbered(context, what, request.path_params["number"], query)
         return await documents.answer(context, request, question, page)
 
     return get_numbered

@@ -22,10 +22,11 @@ from activitypub.discovery import store_actor
 from activitypub.errors import FetchError, MalformedActivity, NeedsObject, Refused, RemoteError
 from activitypub.models import InboxItem
 from activitypub.origins import canonical_uri, check_origin, host_of
-from activitypub.ports import ActorView, Arrival, InboxRoute
+from activitypub.ports import ActorView, Arrival, InboxRoute, KnownActor
 from activitypub.vocabulary.activities import Activity, Delete, Undo, Update
 from activitypub.vocabulary.actors import Actor
 from activitypub.vocabulary.base import Document, Object
+from activitypub.vocabulary.collections import Collection
 from activitypub.vocabulary.reading import parse
 from activitypub.vouching import take_proven
 from privacy.errors import DatabaseUnavailable, KeyShredded, PublicError
@@ -234,11 +235,13 @@ async def fetch_object(context: FederationContext, uri: str, signer_id: int | No
     found = await context.in_pool(parse, document)
     if isinstance(found, Actor):
         facts = await context.in_pool(read_actor, found, context.uris, context.sanitize)
-        return facts.uri, await store_actor(context, facts)
+        return facts.uri, KnownActor(await store_actor(context, facts), found.moved_to, found.also_known_as)
     return await context.in_pool(_believed, context, found, document)
 
 
 def _believed(context: FederationContext, found: Object, document: Document) -> tuple[str, Any]:
-    check_origin(found)
+    # A list need not name an owner: it comes from its own address, and nothing in it is believed for standing there.
+    if not isinstance(found, Collection) or found.owner is not None:
+        check_origin(found)
     assert found.id is not None
     return found.id, context.routes.prepare_fetched(found, document)

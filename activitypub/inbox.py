@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.actors import actor_by_uri, actors_by_id
+from activitypub.allowances import people_named, spend
 from activitypub.authentication import check_owner, identify, is_confirmed, note_dialect
 from activitypub.context import FederationContext
 from activitypub.errors import (
@@ -39,10 +40,21 @@ from activitypub.repeats import hash_of_id
 from activitypub.signatures.inbound import read_claim
 from activitypub.signatures.messages import Claim, SignedRequest
 from activitypub.signatures.proofs import read_proof
-from activitypub.strict_json import MAX_BODY_BYTES, loads_strict
-from activitypub.vocabulary.activities import Activity, Announce, Create, Delete, Follow, Join, Like, Undo, Update
+from activitypub.strict_json import MAX_BODY_BYTES, dumps, loads_strict
+from activitypub.synchronization import told_of_followers
+from activitypub.vocabulary.activities import (
+    Activity,
+    Announce,
+    Create,
+    Delete,
+    Follow,
+    Join,
+    Like,
+    Synchronize,
+    Undo,
+    Update,
+)
 from activitypub.vocabulary.reading import parse
-from privacy.budgets import Buckets, Rate
 from privacy.records import snowflake
 from privacy.unit_of_work import UnitOfWork, claim_due
 
@@ -54,9 +66,9 @@ MAX_ATTEMPTS = 8
 PATIENCE_SECONDS = 2.0
 """How long a batch waits for documents of others before the queue goes on without it (R-206)."""
 MAX_STRAGGLERS = 128
-OF_ACTOR, OF_GROUP, OF_HOST = Rate(600, 300.0), Rate(6_000, 300.0), Rate(60_000, 60.0)
-"""How much is taken in from one person, one group and one server: far more than the busiest send."""
 RETRY_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3_600, 10_800, 21_600))
+
+CONTEXT = "https://www.w3.org/ns/activitystreams"
 
 _INSERTS = {
     "sqlite": sqlite.insert(INBOX_ITEMS).on_conflict_do_nothing(index_elements=["id_hash"]),
@@ -83,6 +95,8 @@ class Letter:
     signer: KnownKey | None
     row: dict[str, Any] | None = None
     """What is to be stored, once the signer is proved and the activity means something here."""
+    synchronize: Synchronize | None = None
+    """What the request says of the sender's followers here, if that is signed too."""
 
     @property
     def ends_or_renews_itself(self) -> bool:
@@ -107,29 +121,15 @@ async def receive(context: FederationContext, request: SignedRequest) -> None:
     signer_id = letter.signer.actor_id if letter.signer is not None else await _signer(context, letter, request.client)
     if signer_id is None or type(letter.activity) not in context.routes.by_type:
         return
-    spend(context.budgets, letter.activity, None if letter.proof is None else letter.claim)
+    passed_on = None if letter.proof is None else letter.claim
+    spend(context.budgets, letter.activity, people_named(context.uris, letter.activity), passed_on)
     row = letter.row
     if row is None:
         row = await context.in_pool(sealed_row, context, letter.activity, request.body, now)
-    stored = {**row, "signer_id": signer_id}
-    await context.storings.ask(functools.partial(_store, context), stored)
-
-
-def spend(budgets: Buckets, activity: Activity, passed_on: Claim | None = None) -> None:
-    """Count an activity for its actor and for the actor's server. Raises TooMuch when either has sent enough (S-311).
-
-    What a group announces is the work of many people, so it may send more. What is passed on counts for the server
-    that does so, too.
-    """
-    # Buckets of their own: one that is taken from at two rates would hold no more than the lower.
-    kind_of_one, of_one = ("group", OF_GROUP) if isinstance(activity, Announce) else ("actor", OF_ACTOR)
-    counted = [(kind_of_one, activity.actor, of_one), ("host", host_of(activity.actor), OF_HOST)]
-    if passed_on is not None and not same_origin(passed_on.key_id, activity.actor):
-        counted.append(("host", host_of(passed_on.key_id), OF_HOST))
-    for kind, key, rate in counted:
-        left = budgets.take(kind, key.encode(), rate)
-        if not left.is_allowed:
-            raise TooMuch(max(1.0, left.wait))
+    await context.storings.ask(functools.partial(_store, context), {**row, "signer_id": signer_id})
+    if letter.synchronize is not None and Synchronize in context.routes.by_type:
+        told = await context.in_pool(told_row, context, letter.synchronize, now)
+        await context.storings.ask(functools.partial(_store, context), {**told, "signer_id": signer_id})
 
 
 async def _open_letters(
@@ -176,7 +176,8 @@ def open_letter(context: FederationContext, request: SignedRequest, now: datetim
     elif signer is not None and proof is not None:
         vouching = _at_hand(context, proof)
         signer = vouching if vouching is not None and vouching.actor_uri == activity.actor else None
-    letter = Letter(activity, claim, proof, signer)
+    told = told_of_followers(request, claim, activity, now)
+    letter = Letter(activity, claim, proof, signer, synchronize=told)
     if signer is None or letter.ends_or_renews_itself:
         return replace(letter, signer=None)
     if type(activity) not in context.routes.by_type:
@@ -282,6 +283,12 @@ def sealed_row(context: FederationContext, activity: Activity, body: bytes, now:
     sealed = context.vault.day_seal(now.date(), body, id_hash)
     # Ascending, so that what one sender sent first is worked through first.
     return {"id": snowflake(now), "id_hash": id_hash, "body": sealed, "received_at": now, "due_at": now, "attempts": 0}
+
+
+def told_row(context: FederationContext, told: Synchronize, now: datetime) -> dict[str, Any]:
+    """Return the row of what a request said of the sender's followers."""
+    body = {"@context": CONTEXT, "id": told.id, "type": told.type, "actor": told.actor, "object": told.object}
+    return sealed_row(context, told, dumps({**body, "target": told.target, "digest": told.digest}), now)
 
 
 def store_items(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> None:

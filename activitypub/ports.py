@@ -32,6 +32,15 @@ NOBODY_AT_ALL = ActorView(0, "", "Person", False, "", "", "", None, None, None, 
 
 
 @dataclass(frozen=True, slots=True)
+class KnownActor:
+    """An actor that was fetched at a handler's wish and is stored, with what its server says of its other addresses."""
+
+    view: ActorView
+    moved_to: str | None = None
+    also_known_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """The circumstances under which an activity came in."""
 
@@ -39,7 +48,8 @@ class Arrival:
     """The activity's actor, whose key signed it or whose origin it was fetched from."""
     received_at: datetime
     fetched: Mapping[str, Any]
-    """By URI, what was fetched at a handler's wish or is proved by its author, as `prepare_fetched` made it."""
+    """By URI, what was fetched at a handler's wish or is proved by its author: a KnownActor, or what
+    `InboxRoutes.prepare_fetched` made of it."""
     unavailable: frozenset[str]
     """URIs that were asked for and could not be had: the handler goes on without them."""
 
@@ -131,16 +141,20 @@ class Publications(Protocol):
         """The Note by which a private group passes a post on to members on microblog software."""
         ...
 
-    def thread(self, uow: UnitOfWork, root_id: int, requester: Requester) -> Publication | Ended | None:
-        """The collection of all posts of a thread (FEP-f228)."""
+    def thread(
+        self, uow: UnitOfWork, root_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
+        """The collection of all posts of a thread (FEP-f228), or a page of it."""
         ...
 
-    def replies(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
-        """The collection of the direct replies to a post."""
+    def replies(
+        self, uow: UnitOfWork, post_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
+        """The collection of the direct replies to a post, or a page of it."""
         ...
 
     def collection(
         self, uow: UnitOfWork, actor: ActorView, name: str, query: Mapping[str, str], requester: Requester
     ) -> Publication | Ended | None:
-        """`outbox`, `followers`, `following`, `moderators` or `featured` of a local actor."""
+        """`outbox`, `followers`, `following`, `moderators`, `featured` or `synchronization` of a local actor."""
         ...

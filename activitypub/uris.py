@@ -26,7 +26,7 @@ _KINDS: dict[str, LocalKind] = {
 }
 _PARTS: dict[str, frozenset[str]] = {
     "person": frozenset({"inbox", "outbox", "followers", "following", "featured"}),
-    "group": frozenset({"inbox", "outbox", "followers", "following", "featured", "moderators"}),
+    "group": frozenset({"inbox", "outbox", "followers", "following", "featured", "moderators", "synchronization"}),
     "post": frozenset({"activity", "replies"}),
     "instance": frozenset({"inbox", "outbox"}),
     "activity": frozenset(),
@@ -92,6 +92,10 @@ class Uris:
     def following(self, actor: str) -> Uri:
         """Return the collection of those that an actor follows."""
         return Uri(f"{actor}/following")
+
+    def synchronization(self, actor: str) -> Uri:
+        """Return the list of those who follow an actor from the server that asks (FEP-8fcf)."""
+        return Uri(f"{actor}/synchronization")
 
     def moderators(self, group: str) -> Uri:
         """Return a group's moderators."""

@@ -12,7 +12,7 @@ from groups.endings import facts_of
 from groups.incoming import IncomingPost
 from groups.people import ACTORS
 from groups.places import GROUPS, MEMBERSHIPS
-from groups.policy import Standing
+from groups.policy import FACILITATORS, Standing
 from groups.storing import ParentPost
 from groups.translation import GroupFacts
 from privacy.statements import Prepared
@@ -50,6 +50,24 @@ def home_of(groups: Sequence[Addressee], parent: ParentPost | None) -> Addressee
     if parent is not None:
         return next((group for group in groups if group.id == parent.group_id), None)
     return groups[0] if len(groups) == 1 else None
+
+
+def shared_group(
+    uow: UnitOfWork, author_id: int, people: Sequence[int], group_id: int | None
+) -> tuple[int, timedelta, list[int]] | None:
+    """Return a group that the author shares with these people, how long it keeps posts, and who of them reads this."""
+    mine = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == author_id, MEMBERSHIPS.c.state == "active")
+    shared = select(MEMBERSHIPS, GROUPS.c.keep_seconds).join(GROUPS, GROUPS.c.id == MEMBERSHIPS.c.group_id)
+    shared = shared.where(MEMBERSHIPS.c.group_id.in_(mine), MEMBERSHIPS.c.state == "active")
+    shared = shared.where(MEMBERSHIPS.c.actor_id.in_(people) if people else MEMBERSHIPS.c.role.in_(FACILITATORS))
+    if group_id is not None:
+        shared = shared.where(MEMBERSHIPS.c.group_id == group_id)
+    rows = uow.connection.execute(shared.order_by(MEMBERSHIPS.c.group_id)).fetchall()
+    if not rows or (not people and group_id is None):
+        return None
+    first = rows[0].group_id
+    recipients = [row.actor_id for row in rows if row.group_id == first and row.actor_id != author_id]
+    return first, timedelta(seconds=rows[0].keep_seconds), recipients
 
 
 def _ask(uow: UnitOfWork, asked: dict[str, Any], wanted: Sequence[str]) -> list[Any]:

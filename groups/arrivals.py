@@ -19,22 +19,27 @@ from activitypub.ports import ActorView, Arrival
 from activitypub.queueing import Secrets
 from activitypub.uris import Uris
 from groups import moderation
-from groups.addressees import Addressee, addressees_of, home_of
+from groups.addressees import Addressee, addressees_of, home_of, shared_group
+from groups.backfill import listed
 from groups.distribution import Parcel, spread_in_group, withdraw_in_group
 from groups.endings import group_of, has_ended, hide, remember_end, tombstone_hash
 from groups.errors import NotAllowed
+from groups.founding import renew_group
 from groups.incoming import IncomingActivity, IncomingAnnounce, IncomingPost
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
-from groups.policy import FACILITATORS, Act, Target, may
+from groups.policy import Act, Target, may
+from groups.reemission import pass_on
 from groups.showing import POSTS
 from groups.storing import ParentPost, PostToStore, StoredPost, lock_group, may_write, parent_of, rewrite, store
 from groups.translation import GroupFacts
 from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
-RULES_OF_GROUPS = frozenset({"Delete", "Lock", "Unlock", "Block"})
+RULES_OF_GROUPS = frozenset({"Delete", "Lock", "Unlock", "Block", "Renew", "Add", "Remove"})
 PUBLIC_ENOUGH = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 MAX_DIRECT_RECIPIENTS = 25
+MOST_FILLED_IN = 8
+"""How many posts of a conversation are fetched beside what an announced one answers."""
 TOMBSTONES = table_of(Tombstone)
 # Built once, since these are asked for every post that comes in.
 STORED = select(POSTS).where(POSTS.c.uri == bindparam("uri"))
@@ -90,7 +95,7 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
     if announce.inner is not None:
         note_threadiverse(uow, arrival.sender.host)
     if announce.inner is not None and announce.inner.type in RULES_OF_GROUPS:
-        _ruled(uow, arrival.sender, announce.inner)
+        _ruled(uow, arrival, announce.inner)
         return
     uri = announce.inner.object_uri if announce.inner is not None else announce.object_uri
     if uri is None or uris.is_local(uri):
@@ -108,6 +113,11 @@ def receive_announce(uow: UnitOfWork, uris: Uris, arrival: Arrival, announce: In
 def receive_lock(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
     """Close or open a conversation, where the sender may."""
     moderation.receive_lock(uow, uris, sender, _stored(uow, activity.object_uri or ""), activity)
+
+
+def receive_collected(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: IncomingActivity) -> None:
+    """Put a post on top of its group, or appoint somebody there, where the sender may."""
+    moderation.receive_collected(uow, uris, sender, _stored(uow, activity.object_uri or ""), activity)
 
 
 def _believed(arrival: Arrival, activity: IncomingActivity, author_uri: str) -> IncomingPost | None:
@@ -173,30 +183,12 @@ def _take_direct(
 ) -> None:
     """Keep a direct message to people here who share a group with its author, or to those who look after the group."""
     group_id = parent.group_id if parent is not None else groups[0].id if groups else None
-    found = _shared(uow, author.id, people[:MAX_DIRECT_RECIPIENTS], group_id)
+    found = shared_group(uow, author.id, people[:MAX_DIRECT_RECIPIENTS], group_id)
     if found is None:
         raise NotAllowed(f"direct message by actor {author.id} to nobody it shares a group with")
     group_id, keep, recipients = found
     here = parent if parent is not None and parent.group_id == group_id else None
     _store(uow, author, post, group_id, keep, here, recipients, direct=True)
-
-
-def _shared(
-    uow: UnitOfWork, author_id: int, people: Sequence[int], group_id: int | None
-) -> tuple[int, timedelta, list[int]] | None:
-    """Return a group that the author shares with these people, how long it keeps posts, and who of them reads this."""
-    mine = select(MEMBERSHIPS.c.group_id).where(MEMBERSHIPS.c.actor_id == author_id, MEMBERSHIPS.c.state == "active")
-    shared = select(MEMBERSHIPS, GROUPS.c.keep_seconds).join(GROUPS, GROUPS.c.id == MEMBERSHIPS.c.group_id)
-    shared = shared.where(MEMBERSHIPS.c.group_id.in_(mine), MEMBERSHIPS.c.state == "active")
-    shared = shared.where(MEMBERSHIPS.c.actor_id.in_(people) if people else MEMBERSHIPS.c.role.in_(FACILITATORS))
-    if group_id is not None:
-        shared = shared.where(MEMBERSHIPS.c.group_id == group_id)
-    rows = uow.connection.execute(shared.order_by(MEMBERSHIPS.c.group_id)).fetchall()
-    if not rows or (not people and group_id is None):
-        return None
-    first = rows[0].group_id
-    recipients = [row.actor_id for row in rows if row.group_id == first and row.actor_id != author_id]
-    return first, timedelta(seconds=rows[0].keep_seconds), recipients
 
 
 def _take_announced(
@@ -220,7 +212,11 @@ def _take_announced(
         or (group.audience == "public" and post.visibility not in PUBLIC_ENOUGH)
     ):
         return
-    parent = _answered(uow, uris, post) or _backfilled(uow, uris, arrival, post, group, (*below, post.uri))
+    parent = _answered(uow, uris, post)
+    if parent is None and post.parent_uri is not None:
+        parent = _backfilled(uow, uris, arrival, post, group, (*below, post.uri))
+        if not below:
+            _fill_conversation(uow, uris, arrival, post, group)
     here = parent if parent is not None and parent.group_id == announcer.id else None
     people = [one.id for one in addressees_of(uow, author.id, post, None) if one.group is None and one.local]
     _store(uow, author, post, announcer.id, timedelta(seconds=group.keep_seconds), here, people)
@@ -245,6 +241,25 @@ def _backfilled(
         return None
     _take_announced(uow, uris, arrival, author, parent, group, below)
     return parent_of(uow, uri=parent.uri)
+
+
+def _fill_conversation(uow: UnitOfWork, uris: Uris, arrival: Arrival, post: IncomingPost, group: Row[Any]) -> None:
+    """Fetch some more of a conversation that was not known here, by the list that its group keeps. Raises NeedsObject.
+
+    What is fetched for the activity in all is bounded; each post speaks for itself, and must be for the group.
+    """
+    owner = arrival.sender.uri
+    if post.context_uri is None or not same_origin(post.context_uri, owner):
+        return
+    addresses = listed(arrival, post.context_uri, owner, signer_id=group.member_id) or []
+    missing = [uri for uri in addresses if uri != post.uri and not uris.is_local(uri) and not _is_known(uow, uri)]
+    for uri in missing[:MOST_FILLED_IN]:
+        found = _fetched_post(arrival, uri, signer_id=group.member_id)
+        if found is None or owner not in {*found.addressed, *found.mentioned}:
+            continue
+        author = _author(uow, arrival, found)
+        if author is not None:
+            _take_announced(uow, uris, arrival, author, found, group, (post.uri,))
 
 
 def _store(
@@ -291,6 +306,7 @@ def _announce_here(
     parcel = Parcel(stored.id, group.id, stored.thread_id, secrets, stored.expires_at)
     begins = stored.thread_id == stored.id
     spread_in_group(uow, uris, activity.raw, post.uri, parcel, group, begins_thread=begins)
+    pass_on(uow, uris, post.words, parcel, group)
 
 
 def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activity: IncomingActivity) -> None:
@@ -307,6 +323,7 @@ def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activi
         secrets = Secrets(subject_id=row.subject_id, bucket=row.bucket, slot=row.slot)
         parcel = Parcel(row.id, row.group_id, row.thread_id, secrets, row.expires_at)
         spread_in_group(uow, uris, activity.raw, post.uri, parcel, group, begins_thread=False)
+        pass_on(uow, uris, post.words, parcel, group)
 
 
 def _rewrite(uow: UnitOfWork, row: Row[Any], post: IncomingPost) -> bool:
@@ -334,8 +351,13 @@ def _pass_on_end(uow: UnitOfWork, uris: Uris, row: Row[Any], activity: IncomingA
         withdraw_in_group(uow, uris, activity.raw, row.uri, parcel, group)
 
 
-def _ruled(uow: UnitOfWork, announcer: ActorView, activity: IncomingActivity) -> None:
-    """Take in what a group elsewhere decides of its own posts, conversations and members."""
+def _ruled(uow: UnitOfWork, arrival: Arrival, activity: IncomingActivity) -> None:
+    """Take in what a group elsewhere decides of its own posts, conversations and members. Raises NeedsObject."""
+    announcer = arrival.sender
+    if activity.type == "Renew":
+        if activity.object_uri == announcer.uri:
+            renew_group(uow, arrival, announcer.uri)
+        return
     row = _stored(uow, activity.object_uri or "")
     if activity.type != "Delete":
         moderation.receive_announced(uow, announcer, row, activity)

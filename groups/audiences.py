@@ -79,6 +79,8 @@ PUBLIC_ACTIVITIES: Final = _members("public/activities", VERBATIM, is_public=Tru
 PUBLIC_BOOSTS: Final = _members("public/boosts", BOOSTS, is_public=True)
 PRIVATE_ACTIVITIES: Final = _members("private/activities", ACTIVITIES_IN_PRIVATE, is_public=False)
 PRIVATE_NOTES: Final = _members("private/notes", REEMISSIONS, is_public=False)
+FOLLOWERS: Final = _members("public/all", None, is_public=True)
+MEMBERS: Final = _members("private/all", None, is_public=False)
 TRUSTED: Final = _members("trusted", None, is_public=False, trusted=True)
 HOLDERS: Final = _holders("holders", None)
 HOLDERS_OF_EDITS: Final = _holders("holders/edits", None, with_words=True)
@@ -87,7 +89,7 @@ HOLDERS_OF_NOTES: Final = _holders("holders/notes", REEMISSIONS)
 AUDIENCES: Final[Mapping[str, Audience]] = {
     each.name: each
     for each in (
-        PUBLIC_ACTIVITIES, PUBLIC_BOOSTS, PRIVATE_ACTIVITIES, PRIVATE_NOTES, TRUSTED,
+        PUBLIC_ACTIVITIES, PUBLIC_BOOSTS, PRIVATE_ACTIVITIES, PRIVATE_NOTES, FOLLOWERS, MEMBERS, TRUSTED,
         HOLDERS, HOLDERS_OF_EDITS, HOLDERS_OF_ACTIVITIES, HOLDERS_OF_NOTES,
     )
 }  # fmt: skip

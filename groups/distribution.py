@@ -1,7 +1,7 @@
 """Who is sent what, when something happens in a group: one activity for each kind of reader (product decision 16)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -77,7 +77,7 @@ def spread_local_post(uow: UnitOfWork, uris: Uris, post: LocalPost, group: Group
         _send(uow, post.author_id, activity, post.parcel, named)
     spread_in_group(uow, uris, activity, post.facts.uri, post.parcel, group, begins_thread=post.begins_thread)
     if group.audience == "followers":
-        _reemit(uow, uris, post, group)
+        reemit(uow, uris, post, group)
 
 
 def spread_in_group(
@@ -108,12 +108,28 @@ def spread_in_group(
         _announce(uow, group, boost, parcel, PUBLIC_BOOSTS)
 
 
+def reemit(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
+    """Have a private group say a post again itself, for its members on microblog software."""
+    document = translation.to_reemission(uris, post.facts, group, post.author_name, post.parent_reemission)
+    _announce(uow, group, document, post.parcel, PRIVATE_NOTES)
+
+
 def spread_rule(uow: UnitOfWork, uris: Uris, activity: Mapping[str, Any], parcel: Parcel, group: GroupFacts) -> None:
     """Announce what was decided of a conversation, verbatim; it holds no words, and leaves no copy of any."""
     announce = translation.to_announce_activity(uris.activity(_token()), group, activity)
     readers = {"public": PUBLIC_ACTIVITIES, "followers": PRIVATE_ACTIVITIES, "peers-only": TRUSTED}
     if group.audience in readers:
         _enqueue(uow, group.id, str(activity["type"]), announce, parcel, readers[group.audience], group.id)
+
+
+def spread_word(uow: UnitOfWork, uris: Uris, activity: Mapping[str, Any], group: GroupFacts) -> None:
+    """Announce what concerns a group as a whole, and no post of it, to those that know groups."""
+    parcel = Parcel(post_id=0, group_id=group.id, thread_id=group.id, secrets=None, expires_at=None)
+    announce = translation.to_announce_activity(uris.activity(_token()), group, activity)
+    readers = {"public": PUBLIC_ACTIVITIES, "followers": PRIVATE_ACTIVITIES, "peers-only": TRUSTED}
+    if group.audience in readers:
+        outgoing = replace(_outgoing(group.id, str(activity["type"]), announce, parcel), object_id=None)
+        enqueue_for(uow, outgoing, readers[group.audience], group.id)
 
 
 def spread_delete(
@@ -211,11 +227,6 @@ def _activity_of(uris: Uris, post: LocalPost, group: GroupFacts) -> dict[str, An
     if post.facts.edited_at is None:
         return translation.to_create(uris, post.facts, group)
     return translation.to_update(uris, post.facts, group, uris.activity(_token()))
-
-
-def _reemit(uow: UnitOfWork, uris: Uris, post: LocalPost, group: GroupFacts) -> None:
-    document = translation.to_reemission(uris, post.facts, group, post.author_name, post.parent_reemission)
-    _announce(uow, group, document, post.parcel, PRIVATE_NOTES)
 
 
 def _withdraw_reemission(uow: UnitOfWork, uris: Uris, parcel: Parcel, group: GroupFacts) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from activitypub.models import Delivery, LedgerEntry, OutboxItem, Tombstone
 from activitypub.uris import Uris
 from groups.distribution import Parcel, spread_delete
-from groups.models import Bookmark, Mention, Notification, Post, Reaction
+from groups.models import Bookmark, Mention, Notification, Pin, Post, Reaction
 from groups.people import ACTORS
 from groups.places import GROUPS
 from groups.translation import GroupFacts
@@ -30,6 +30,7 @@ NOTIFICATIONS, OUTBOX, TOMBSTONES, LEDGER = (
     table_of(Tombstone),
     table_of(LedgerEntry),
 )
+PINS = table_of(Pin)
 SHRED_JOBS, DELIVERIES = table_of(ShredJob), table_of(Delivery)
 ENDING = tuple(
     POSTS.c[name] for name in ("id", "uri", "group_id", "author_id", "thread_id", "audience", "local", "slot")
@@ -149,6 +150,7 @@ def clean(uow: UnitOfWork, ids: Sequence[int]) -> None:
         (MENTIONS, MENTIONS.c.post_id),
         (REACTIONS, REACTIONS.c.post_id),
         (BOOKMARKS, BOOKMARKS.c.post_id),
+        (PINS, PINS.c.post_id),
     ):
         uow.connection.execute(delete(table).where(column.in_(ids)))
     _take_words_back(uow, ids)
@@ -194,6 +196,18 @@ def remember_undone(uow: UnitOfWork, actor_uri: str, uri: str) -> None:
 def was_undone(uow: UnitOfWork, actor_uri: str, uri: str) -> bool:
     """Tell whether an actor's Undo of something came before the thing itself."""
     return _ENDED.value(uow, {"ended_hash": _undone_hash(uow, actor_uri, uri)}) is not None
+
+
+def note_for_a_while(uow: UnitOfWork, what: str, uri: str, span: timedelta) -> None:
+    """Remember something of an address for a time, by a keyed hash."""
+    mark = {"uri_hash": uow.vault.mac(what, uri.encode()), "was_public": False, "ended_on": uow.now}
+    _write_tombstones(uow, [mark | {"ends_at": uow.now + span}])
+
+
+def was_noted(uow: UnitOfWork, what: str, uri: str) -> bool:
+    """Tell whether something is remembered of an address, and its time is not over."""
+    noted = (TOMBSTONES.c.uri_hash == uow.vault.mac(what, uri.encode()), TOMBSTONES.c.ends_at > uow.now)
+    return uow.connection.execute(select(TOMBSTONES.c.ended_on).where(*noted)).first() is not None
 
 
 def _undone_hash(uow: UnitOfWork, actor_uri: str, uri: str) -> bytes:

@@ -42,6 +42,7 @@ from groups.models import Bookmark, Invitation, Notification, PersonFollow
 from groups.people import ACTORS
 from groups.places import GROUPS, MEMBERSHIPS
 from groups.publications import GroupPublications
+from groups.reports import by_or_about, end_reports
 from groups.showing import MENTIONS, POSTS, REACTIONS
 from privacy import holding, personas
 from privacy.clock import first_moment_of
@@ -132,7 +133,7 @@ def _forget_traces(uow: UnitOfWork, persona_id: int, limit: int) -> bool:
     """Delete the next rows that name a persona, of one table; false when there are none in any."""
     answers = select(POSTS.c.id).where(POSTS.c.parent_author_id == persona_id).limit(limit)
     forgotten = update(POSTS).where(POSTS.c.id.in_(answers)).values(parent_author_id=None)
-    if uow.connection.execute(forgotten).rowcount:
+    if uow.connection.execute(forgotten).rowcount or end_reports(uow, by_or_about([persona_id])):
         return True
     for table, condition in (
         (MEMBERSHIPS, _places_of(uow, persona_id)),

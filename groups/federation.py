@@ -13,7 +13,7 @@ from activitypub.ports import ActorView, Arrival, InboxRoute, InboxRoutes
 from activitypub.uris import Uris
 from activitypub.vocabulary import activities
 from activitypub.vocabulary.base import Object
-from groups import arrivals, incoming, membership, moderation
+from groups import arrivals, incoming, membership, moderation, moving, reports, synchronizing
 from groups.content import sanitize
 from groups.distribution import send_from
 from groups.endings import (
@@ -28,7 +28,7 @@ from groups.endings import (
     tell_of_end,
     was_undone,
 )
-from groups.founding import adopt_remote_group
+from groups.founding import adopt_remote_group, renew_group
 from groups.models import PersonFollow
 from groups.people import ACTORS, still_here
 from groups.places import GROUPS, MEMBERSHIPS, standing_of
@@ -66,6 +66,11 @@ def inbox_routes(uris: Uris) -> InboxRoutes:
         activities.Leave: route(incoming.read_leave, on_undo),
         activities.Lock: route(incoming.read_lock, on_lock),
         activities.Block: route(incoming.read_block, on_block),
+        activities.Add: route(incoming.read_collected, on_collected),
+        activities.Remove: route(incoming.read_collected, on_collected),
+        activities.Flag: route(incoming.read_flag, reports.receive_flag),
+        activities.Move: route(incoming.read_move, moving.receive_move),
+        activities.Synchronize: route(incoming.read_synchronization, synchronizing.receive_synchronization),
         activities.QuoteRequest: route(incoming.read_quote_request, on_quote_request),
     }
     return InboxRoutes(by_type=by_type, prepare_fetched=incoming.read_fetched)
@@ -108,6 +113,11 @@ def on_lock(uow: UnitOfWork, uris: Uris, arrival: Arrival, lock: incoming.Incomi
     arrivals.receive_lock(uow, uris, arrival.sender, lock)
 
 
+def on_collected(uow: UnitOfWork, uris: Uris, arrival: Arrival, change: incoming.IncomingActivity) -> None:
+    """Change what stands on top of a group, or who looks after it."""
+    arrivals.receive_collected(uow, uris, arrival.sender, change)
+
+
 def on_block(uow: UnitOfWork, uris: Uris, arrival: Arrival, block: incoming.IncomingActivity) -> None:
     """Show somebody out of a group; a block between two people ends what the one followed of the other."""
     if block.target_uri is not None:
@@ -145,6 +155,9 @@ def on_undo(uow: UnitOfWork, uris: Uris, arrival: Arrival, undo: incoming.Incomi
     if undo.undone_type == "Lock":
         arrivals.receive_lock(uow, uris, sender, incoming.unlocked(undo))
         return
+    if undo.undone_type == "Block" and undo.target_uri is not None:
+        moderation.receive_pardon(uow, sender, incoming.pardoned(undo))
+        return
     found = undo.undone_type in {"Follow", None} and _unfollow(uow, sender, undo)
     if undo.undone_type in {"Like", "EmojiReact", None}:
         for post_id in _liked(uow, sender.id, undo):
@@ -159,6 +172,9 @@ def on_undo(uow: UnitOfWork, uris: Uris, arrival: Arrival, undo: incoming.Incomi
 
 def on_update(uow: UnitOfWork, uris: Uris, arrival: Arrival, prepared: Any) -> None:
     """Take an edited post, or what an actor says of itself anew."""
+    if isinstance(prepared, incoming.IncomingActivity) and prepared.type == "Renew":
+        renew_group(uow, arrival, prepared.object_uri or "")
+        return
     if isinstance(prepared, incoming.IncomingActivity):
         arrivals.receive_update(uow, uris, arrival, prepared)
         return
@@ -225,6 +241,7 @@ class ActorEraser:
     def clean(self, uow: UnitOfWork, ids: Sequence[int]) -> None:
         """Empty the profiles, should anything have been written since, and end posts; what is left over comes again."""
         uow.connection.execute(update(ACTORS).where(ACTORS.c.id.in_(ids)).values(body=None))
+        reports.end_reports(uow, reports.by_or_about(ids))
         room, again = ENDED_AT_ONCE, []
         for actor_id in ids:
             room -= end_some_of(uow, self._uris, actor_id, room) if room else 0
@@ -236,9 +253,9 @@ class ActorEraser:
             uow.wake("retention")
 
 
-def erasers(uris: Uris) -> Mapping[str, PostEraser | ActorEraser]:
+def erasers(uris: Uris) -> Mapping[str, PostEraser | ActorEraser | reports.ReportEraser]:
     """Return who finishes the erasure of which kind of row."""
-    return {KIND: PostEraser(uris), "actors": ActorEraser(uris)}
+    return {KIND: PostEraser(uris), "actors": ActorEraser(uris), reports.KIND: reports.ReportEraser()}
 
 
 def _prepared_update(uris: Uris, activity: activities.Update) -> Any:

@@ -6,12 +6,16 @@ from datetime import timedelta
 from sqlalchemy import insert, select, update
 
 from activitypub import actors
+from activitypub.errors import NeedsObject
+from activitypub.ports import Arrival
 from activitypub.uris import Uris
 from groups.content import MAX_NAME_CHARACTERS, one_line, plain_to_html
+from groups.endings import group_of
 from groups.errors import Conflict, Invalid
 from groups.people import ACTORS, MAX_SUMMARY_CHARACTERS, hold_actor
 from groups.places import GROUPS, MEMBERSHIPS, group_views, standing_of
 from groups.policy import Act, may
+from groups.profiles import tell_of_change
 from groups.showing import POSTS
 from groups.views import GroupView
 from privacy.records import new_id
@@ -113,7 +117,7 @@ def make_owner(uow: UnitOfWork, group_id: int, actor_id: int) -> None:
     )  # fmt: skip
 
 
-def change_group(uow: UnitOfWork, by: int | None, group_id: int, changes: GroupChanges) -> GroupView:
+def change_group(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, changes: GroupChanges) -> GroupView:
     """Change the rules of a group, as its owner or as the operator (None). Raises NotFound, NotAllowed, Invalid.
 
     A longer life holds for what is posted from now on only: rows keep the end that they were promised. A shorter one is
@@ -146,7 +150,10 @@ def change_group(uow: UnitOfWork, by: int | None, group_id: int, changes: GroupC
     uow.connection.execute(update(GROUPS).where(GROUPS.c.id == group_id).values(**rules))
     locked = is_locked(checked.audience, checked.join_rule)
     uow.connection.execute(update(ACTORS).where(ACTORS.c.id == group_id).values(locked=locked))
-    return group_views(uow, [group_id])[group_id]
+    changed_view = group_views(uow, [group_id])[group_id]
+    if replace(changed_view, keep=view.keep) != view:  # how long posts stay is not in what it says of itself
+        tell_of_change(uow, uris, group_of(uow, group_id))
+    return changed_view
 
 
 def adopt_remote_group(uow: UnitOfWork, actor_id: int) -> GroupView:
@@ -168,6 +175,20 @@ def adopt_remote_group(uow: UnitOfWork, actor_id: int) -> GroupView:
         rules["audience"] = known if audience == "public" else audience
         uow.connection.execute(update(GROUPS).where(GROUPS.c.id == actor_id, GROUPS.c.local.is_(False)).values(**rules))
     return group_views(uow, [actor_id])[actor_id]
+
+
+def renew_group(uow: UnitOfWork, arrival: Arrival, uri: str) -> None:
+    """Look at a group elsewhere anew, since somebody of its server says that it has changed: its own word counts.
+
+    Raises NeedsObject.
+    """
+    actor = actors.actor_by_uri(uow, uri)
+    known = actor is not None and uow.connection.execute(select(GROUPS.c.local).where(GROUPS.c.id == actor.id)).first()
+    if actor is None or not known or known.local or uri in arrival.unavailable:
+        return
+    if uri not in arrival.fetched:
+        raise NeedsObject(uri)  # which stores it
+    adopt_remote_group(uow, actor.id)
 
 
 def is_locked(audience: str, join_rule: str) -> bool:

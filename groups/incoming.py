@@ -1,43 +1,52 @@
 """What came in, made ready for the deeds: read, sanitised and measured before any transaction (pure)."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from html import escape
+from itertools import islice
 from typing import Any
 
 from activitypub.audience import Audience, Visibility
 from activitypub.errors import ForeignOrigin, MalformedActivity
-from activitypub.origins import same_origin
+from activitypub.origins import canonical_uri, same_origin
 from activitypub.vocabulary.activities import (
     Activity,
+    Add,
     Announce,
     Block,
     Create,
     Delete,
+    Flag,
     Follow,
     Join,
     Leave,
     Like,
     Lock,
+    Move,
     QuoteRequest,
+    Remove,
+    Synchronize,
     Undo,
     Update,
 )
+from activitypub.vocabulary.actors import Actor
 from activitypub.vocabulary.base import Object, Ref
-from activitypub.vocabulary.objects import Note, Question
+from activitypub.vocabulary.collections import Collection
+from activitypub.vocabulary.objects import Note
 from groups.composing import MAX_MENTIONS
 from groups.content import (
-    MAX_NOTE_CHARACTERS,
-    MAX_TITLE_CHARACTERS,
-    one_line,
-    plain_to_html,
-    render,
     sanitize,
+    text_of,
 )
+from groups.foreign import words_of
 from groups.showing import Words
 
-ACCEPTED_TYPES = frozenset({"Note", "Page", "Article", "Question", "Event", "Video", "Image", "Audio", "Document"})
+ADDRESS = re.compile(r"https?://[^\s<>\"')]{1,2000}")
+MAX_ADDRESSES, MAX_FLAGGED = 20, 50
+ACCEPTED_TYPES = frozenset(
+    {"Note", "Page", "Article", "Question", "Event", "Video", "Image", "Audio", "Document", "ChatMessage"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class IncomingPost:
     """Everyone and every collection named in `to`, `cc` and `audience`."""
     mentioned: tuple[str, ...]
     parent_uri: str | None
+    context_uri: str | None
+    """The list of its conversation, as its author's server has it."""
     updated: datetime | None
     ends_at: datetime | None
     """When its author's server wants every copy to end."""
@@ -72,7 +83,9 @@ class IncomingActivity:
     raw: Mapping[str, Any]
     """The activity as received, to be passed on verbatim."""
     target_uri: str | None = None
-    """The group that a ban is from."""
+    """The group that a ban is from, the collection that something comes into or goes out of, or where one moves to."""
+    remove_data: bool = False
+    """Whether a ban also takes away what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,35 @@ class IncomingAnnounce:
     actor_uri: str
     inner: IncomingActivity | None
     object_uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCollection:
+    """A list that was fetched, or a page of one: addresses only, whatever was embedded."""
+
+    uri: str
+    owner_uri: str | None
+    items: tuple[str, ...]
+    first: "IncomingCollection | str | None"
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingSynchronization:
+    """What the server of an actor says of those here who follow it (FEP-8fcf)."""
+
+    collection_uri: str
+    url: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingFlag:
+    """A report: what it is about, whom it is addressed to, and its words as plain text."""
+
+    objects: tuple[str, ...]
+    addressed: tuple[str, ...]
+    words: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +154,8 @@ class IncomingUndo:
     undone_type: str | None
     undone_uri: str | None
     object_uri: str | None
+    target_uri: str | None = None
+    """The group from which a ban is lifted."""
 
 
 def read_create(activity: Create) -> IncomingActivity:
@@ -124,7 +168,7 @@ def read_update(activity: Update) -> IncomingActivity | Object:
     embedded = activity.object.embedded
     if embedded is not None and embedded.id == activity.actor:
         return embedded
-    return _about_post(activity, activity.object)
+    return _of_actor(activity) or _about_post(activity, activity.object)
 
 
 def read_delete(activity: Delete) -> IncomingActivity:
@@ -145,7 +189,36 @@ def read_lock(activity: Lock) -> IncomingActivity:
 def read_block(activity: Block) -> IncomingActivity:
     """Prepare a Block: with a target it is a ban from there, without one a matter between two people."""
     return IncomingActivity(
-        "Block", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target
+        "Block", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target,
+        remove_data=activity.remove_data,
+    )  # fmt: skip
+
+
+def read_move(activity: Move) -> IncomingActivity:
+    """Prepare a Move."""
+    return IncomingActivity(
+        "Move", _id(activity), activity.actor, activity.object, None, activity.raw, target_uri=activity.target
+    )
+
+
+def read_synchronization(activity: Synchronize) -> IncomingSynchronization:
+    """Prepare what came in the header of another activity."""
+    return IncomingSynchronization(activity.object, activity.target, activity.digest)
+
+
+def read_flag(activity: Flag) -> IncomingFlag:
+    """Prepare a report; Misskey names the posts in its words, Lemmy gives the reason as a summary."""
+    words = text_of(sanitize(activity.content or activity.summary or ""))
+    named = [canonical_uri(found[0]) for found in islice(ADDRESS.finditer(words), MAX_ADDRESSES) if _is_uri(found[0])]
+    addressed = dict.fromkeys((*activity.to, *activity.cc, *activity.audience))
+    objects = tuple(dict.fromkeys((*activity.objects, *named)))
+    return IncomingFlag(objects[:MAX_FLAGGED], tuple(addressed)[:MAX_FLAGGED], words)
+
+
+def read_collected(activity: Add | Remove) -> IncomingActivity:
+    """Prepare an Add or Remove: of a post on top of a group, or of one who looks after it."""
+    return IncomingActivity(
+        activity.type, _id(activity), activity.actor, activity.object.id, None, activity.raw, target_uri=activity.target
     )
 
 
@@ -179,8 +252,14 @@ def read_undo(activity: Undo) -> IncomingUndo:
     if isinstance(undone, Activity):
         if undone.actor != activity.actor:
             raise ForeignOrigin(f"{activity.id} undoes what another did")
-        return IncomingUndo(_id(activity), activity.raw, type(undone).__name__, undone.id, undone.object_id)
+        target = undone.target if isinstance(undone, Block) else None
+        return IncomingUndo(_id(activity), activity.raw, type(undone).__name__, undone.id, undone.object_id, target)
     return IncomingUndo(_id(activity), activity.raw, None, activity.object.id, None)
+
+
+def pardoned(undo: IncomingUndo) -> IncomingActivity:
+    """Return the Undo of a ban as what it says of who was shown out."""
+    return IncomingActivity("Pardon", undo.uri, "", undo.object_uri, None, undo.raw, target_uri=undo.target_uri)
 
 
 def unlocked(undo: IncomingUndo) -> IncomingActivity:
@@ -191,22 +270,40 @@ def unlocked(undo: IncomingUndo) -> IncomingActivity:
 def read_announce(activity: Announce) -> IncomingAnnounce:
     """Prepare an Announce; what it embeds is believed only where it speaks for its own server (FEP-fe34)."""
     inner = activity.object.embedded
+    if isinstance(inner, Update) and inner.id is not None and (renewed := _of_actor(inner)):
+        return IncomingAnnounce(activity.actor, renewed, None)
     if isinstance(inner, Create | Update) and inner.id is not None:
         return IncomingAnnounce(activity.actor, _announced(activity, inner), None)
     if isinstance(inner, Delete) and inner.id is not None:
         return IncomingAnnounce(activity.actor, read_delete(inner), None)
-    if isinstance(inner, Lock | Block | Undo) and inner.id is not None:
+    if isinstance(inner, Lock | Block | Undo | Add | Remove) and inner.id is not None:
         return IncomingAnnounce(activity.actor, _announced_rule(inner), None)
     if isinstance(inner, Activity):
         return IncomingAnnounce(activity.actor, None, None)
     return IncomingAnnounce(activity.actor, None, activity.object.id)
 
 
-def read_fetched(document: Object, raw: Mapping[str, Any]) -> IncomingPost | IncomingActivity | None:
-    """Prepare what a handler asked for: a post, or the Create of one; of what was announced also the Update."""
+def read_fetched(
+    document: Object, raw: Mapping[str, Any]
+) -> IncomingPost | IncomingActivity | IncomingCollection | None:
+    """Prepare what a handler asked for: a post, the Create of one, or a list; of what was announced also the Update."""
+    if isinstance(document, Collection):
+        return _read_list(document)
     if isinstance(document, Create | Update):
         return _about_post(document, document.object)
     return read_post(document, raw, None)
+
+
+def _read_list(found: Collection) -> IncomingCollection:
+    inner = None if found.first is None else found.first.embedded
+    first = _read_list(inner) if isinstance(inner, Collection) and inner.first is None else None
+    return IncomingCollection(
+        uri=found.id or "",
+        owner_uri=found.attributed_to,
+        items=tuple(item.id for item in found.items if item.id is not None),
+        first=first or (None if found.first is None else found.first.id),
+        next=found.next,
+    )
 
 
 def read_post(document: Object, raw: Mapping[str, Any], activity: Activity | None) -> IncomingPost | None:
@@ -225,21 +322,38 @@ def read_post(document: Object, raw: Mapping[str, Any], activity: Activity | Non
     return IncomingPost(
         uri=document.id,
         author_uri=author,
-        words=_words(document),
+        words=words_of(document),
         visibility=audience.visibility,
         addressed=frozenset(map(str, audience.recipients)),
         mentioned=mentions,
         parent_uri=document.in_reply_to,
+        context_uri=document.context,
         updated=document.updated,
         ends_at=document.expires,
         raw=raw,
     )
 
 
+def _is_uri(text: str) -> bool:
+    try:
+        canonical_uri(text)
+    except MalformedActivity:
+        return False
+    return True
+
+
 def _id(activity: Activity) -> str:
     if activity.id is None:
         raise MalformedActivity("activity without an id", public="The activity has no id.")
     return activity.id
+
+
+def _of_actor(activity: Update) -> IncomingActivity | None:
+    """Return the news that an actor has changed, told by somebody else of its server: a hint to look at it anew."""
+    embedded = activity.object.embedded
+    if not isinstance(embedded, Actor) or not same_origin(embedded.id, activity.actor):
+        return None
+    return IncomingActivity("Renew", _id(activity), activity.actor, embedded.id, None, activity.raw)
 
 
 def _about_post(activity: Create | Update, reference: Ref) -> IncomingActivity:
@@ -262,51 +376,15 @@ def _announced(announce: Announce, inner: Create | Update) -> IncomingActivity:
     return IncomingActivity(prepared.type, prepared.uri, prepared.actor_uri, prepared.object_uri, None, prepared.raw)
 
 
-def _announced_rule(inner: Lock | Block | Undo) -> IncomingActivity | None:
+def _announced_rule(inner: Lock | Block | Undo | Add | Remove) -> IncomingActivity | None:
     """Prepare what a group says of its conversations and members; nothing for what it undoes else."""
     if isinstance(inner, Lock):
         return read_lock(inner)
     if isinstance(inner, Block):
         return read_block(inner)
+    if isinstance(inner, Add | Remove):
+        return read_collected(inner)
     undone = inner.object.embedded
     if not isinstance(undone, Lock):
         return None
     return replace(read_lock(undone), type="Unlock", uri=_id(inner), raw=inner.raw)
-
-
-def _words(note: Note) -> Words:
-    title = one_line(note.name or "", MAX_TITLE_CHARACTERS)
-    is_note = note.type == "Note"
-    warning = one_line(note.summary or "", MAX_NOTE_CHARACTERS) if is_note else ""
-    return Words(
-        title="" if is_note and title and _begins_with(note.content or "", title) else title,
-        source="",
-        html=_html(note),
-        note=warning,
-        sensitive=note.sensitive,
-        language=note.language,
-        url=str(note.url) if note.url is not None and str(note.url).startswith(("https://", "http://")) else None,
-    )
-
-
-def _html(note: Note) -> str:
-    if isinstance(note, Question):
-        return sanitize(note.content or "") + _choices(note)
-    if note.content is None:
-        return plain_to_html(note.summary or "") if note.type != "Note" else ""
-    if note.media_type == "text/markdown":
-        return render(note.content, lambda _name, _host: None)
-    if note.media_type == "text/plain":
-        return plain_to_html(note.content)
-    return sanitize(note.content)
-
-
-def _choices(question: Question) -> str:
-    """Return the answers that a poll offers, as a list to be read: it is answered where it was asked."""
-    names = [one_line(option.name, MAX_TITLE_CHARACTERS) for option in question.options]
-    return sanitize("<ul>" + "".join(f"<li>{escape(name)}</li>" for name in names) + "</ul>") if names else ""
-
-
-def _begins_with(html: str, title: str) -> bool:
-    """Tell whether a text shows its title as its own first line, as posts of this software do."""
-    return html.startswith(f"<p><strong>{title}</strong></p>")

@@ -125,7 +125,7 @@ def leave(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> Member
         raise NotFound(f"no place in group {group_id}")
     may(Act.LEAVE, standing).or_raise()
     if not standing.local:
-        _undo_follow(uow, uris, persona_id, group_id)
+        undo_follow(uow, uris, persona_id, group_id)
     # Whoever was never let in has no way back in either: a request that is taken back goes as a refused one does.
     _end(uow, group_id, persona_id, "left", LEFT_FOR if standing.is_active else REFUSED_FOR)
     return _view(uow, group_id, persona_id)
@@ -173,6 +173,15 @@ def remove(uow: UnitOfWork, uris: Uris, by: int | None, group_id: int, actor_id:
     if not row["local"] and row["follow_uri"]:
         answer_follow(uow, uris, "Reject", group_id, actor_id, row["follow_uri"])
     return _view(uow, group_id, actor_id)
+
+
+def pardon(uow: UnitOfWork, by: int, group_id: int, actor_id: int) -> None:
+    """Let somebody who was shown out come back as if they had left. Raises NotFound, NotAllowed."""
+    lock_group(uow, group_id)
+    theirs = standing_of(uow, group_id, actor_id)
+    may(Act.REMOVE, standing_of(uow, group_id, by), Target(role=theirs.role)).or_raise()
+    if theirs.state == "removed":
+        _end(uow, group_id, actor_id, "left")
 
 
 def appoint_owner(uow: UnitOfWork, by: int | None, group_id: int, actor_id: int) -> MembershipView:
@@ -246,11 +255,14 @@ def _ask_elsewhere(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) 
     return _view(uow, group_id, persona_id)
 
 
-def _undo_follow(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> None:
+def undo_follow(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> None:
+    """Tell a group elsewhere that a persona does not follow it (any more)."""
     ends = uow.connection.execute(select(ACTORS).where(ACTORS.c.id.in_((group_id, persona_id)))).fetchall()
     by_id = {row.id: row for row in ends}
     group, persona = by_id[group_id], by_id[persona_id]
-    follow_uri = _row(uow, group_id, persona_id)["follow_uri"] or uris.activity(f"{new_id():x}")
+    mine = (MEMBERSHIPS.c.group_id == group_id, MEMBERSHIPS.c.actor_id == persona_id)
+    known = uow.connection.execute(select(MEMBERSHIPS.c.follow_uri).where(*mine)).scalar()
+    follow_uri = known or uris.activity(f"{new_id():x}")
     follow = translation.to_follow(follow_uri, persona.uri, group.uri)
     undo = translation.to_undo(uris.activity(f"{new_id():x}"), persona.uri, follow, [group.uri])
     send_from(uow, persona_id, undo, group_id, [(group.host, group.inbox)])
@@ -278,6 +290,11 @@ def _is_parked(uow: UnitOfWork, group_id: int, actor_id: int) -> bool:
     )
 
 
+def put_place(uow: UnitOfWork, group_id: int, actor_id: int, *, state: str) -> None:
+    """Give somebody elsewhere the place that they had under another address, as a plain member."""
+    _put(uow, group_id, actor_id, state=state, follow_uri=None)
+
+
 def _put(
     uow: UnitOfWork, group_id: int, actor_id: int, *, state: str, follow_uri: str | None, role: str = "member"
 ) -> None:
@@ -289,7 +306,7 @@ def _put(
 
 
 def _end(uow: UnitOfWork, group_id: int, actor_id: int, state: str, forgotten_in: timedelta = LEFT_FOR) -> None:
-    _change(uow, group_id, actor_id, state=state, role="member", ends_at=uow.now + forgotten_in)
+    _change(uow, group_id, actor_id, state=state, role="member", named=False, ends_at=uow.now + forgotten_in)
 
 
 def _change(uow: UnitOfWork, group_id: int, actor_id: int, **values: Any) -> None:

@@ -55,6 +55,8 @@ class Membership(Record):
     """The id of the Follow that asked for it, ours or theirs."""
     exclusive: Mapped[bool] = mapped_column(default=False)
     """Whether the member keeps this group out of the home timeline."""
+    named: Mapped[bool] = mapped_column(default=False)
+    """Whether one who looks after the group lets other servers know that."""
     created_on: Mapped[datetime] = mapped_column(Day)
     ends_at: Mapped[datetime | None] = mapped_column(Day)
     """The day on which the row itself goes: 30 days after leaving, 14 after a refusal, 7 after it was parked."""
@@ -103,6 +105,16 @@ class Post(Record, SealedRow):
     """Whether its conversation takes no more replies; the same for every post of a thread."""
 
 
+class Pin(Record):
+    """That a post is kept on top of its group."""
+
+    __tablename__ = "pins"
+    holds = Holds("which posts a group keeps on top", OnErasure.DELETE)
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
+    group_id: Mapped[int] = mapped_column(index=True)
+
+
 class Mention(Record):
     """That a post names an actor: who is told of it, and who may read it when it is direct."""
 
@@ -147,12 +159,39 @@ class Notification(Record):
     persona_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str]
-    """`mention`, `reply`, `reaction`, `join_request`, `admitted` or `announcement`."""
+    """`mention`, `reply`, `reaction`, `join_request`, `admitted`, `report` or `announcement`."""
     actor_id: Mapped[int] = mapped_column(index=True)
     group_id: Mapped[int | None]
     post_id: Mapped[int | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+
+
+class Report(Record, SealedRow):
+    """That somebody, here or elsewhere, reports somebody in a group; `subject_id` made it, and is shown to nobody."""
+
+    __tablename__ = "reports"
+    holds = Holds("what somebody reports of somebody else in a group", OnErasure.SHRED)
+    __table_args__ = (
+        UniqueConstraint("group_id", "target_id", "post_id", "subject_id"),
+        Index("ix_reports_target_id", "target_id"),
+        Index("ix_reports_subject_id", "subject_id"),
+        Index("ix_reports_expires_at", "expires_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id", ondelete="CASCADE"))
+    target_id: Mapped[int]
+    post_id: Mapped[int]
+    """The post that it is about, or 0."""
+    source: Mapped[str]
+    """`here` or `elsewhere`."""
+    state: Mapped[str] = mapped_column(default="live")
+    """`live` or `hidden`."""
+    made_on: Mapped[datetime] = mapped_column(Day)
+    closed_on: Mapped[datetime | None] = mapped_column(Day)
+    """The day on which one who looks after the group said that it was dealt with."""
+    expires_at: Mapped[datetime] = mapped_column(Day)
 
 
 class PersonFollow(Record):

@@ -8,18 +8,23 @@ from typing import Any
 from sqlalchemy import Row, select, update
 
 from activitypub import actors
+from activitypub.origins import same_origin
 from activitypub.ports import ActorView
 from activitypub.uris import Uris
 from groups.distribution import Parcel, spread_rule, withdraw_in_group, withdraw_own
-from groups.endings import group_of, hide
+from groups.endings import ENDING, group_of, hide, tell_of_end
 from groups.errors import NotFound
 from groups.incoming import IncomingActivity
-from groups.membership import receive_answer, remove
+from groups.membership import pardon, receive_answer, remove
+from groups.pinning import put_up, receive_pin, take_down
 from groups.places import GROUPS, standing_of
 from groups.policy import Act, may
+from groups.roles import receive_appointment, set_role
 from groups.showing import POSTS
 from groups.storing import lock_group
 from privacy.unit_of_work import UnitOfWork
+
+MOST_AT_ONCE = 50
 
 
 def receive_removal(uow: UnitOfWork, uris: Uris, sender: ActorView, row: Row[Any], activity: IncomingActivity) -> None:
@@ -55,6 +60,35 @@ def receive_ban(uow: UnitOfWork, uris: Uris, sender: ActorView, activity: Incomi
     if group is None or member is None or not group.local:
         raise NotFound("ban")
     remove(uow, uris, sender.id, group.id, member.id)
+    if activity.remove_data:
+        _end_posts_of(uow, uris, group, member)
+
+
+def receive_pardon(uow: UnitOfWork, sender: ActorView, activity: IncomingActivity) -> None:
+    """Let somebody who was shown out of a group of this node come back as anybody may. Raises NotFound, NotAllowed."""
+    group, member = _named(uow, activity)
+    if group is None or member is None or not group.local:
+        raise NotFound("pardon")
+    pardon(uow, sender.id, group.id, member.id)
+
+
+def receive_collected(
+    uow: UnitOfWork, uris: Uris, sender: ActorView, row: Row[Any] | None, activity: IncomingActivity
+) -> None:
+    """Put a post on top of a group of this node, or appoint somebody in it, for one who may do so here (S-316).
+
+    Raises NotFound, NotAllowed, Conflict.
+    """
+    local = uris.parse_local(activity.target_uri or "")
+    if local is None or local.kind != "group" or local.part not in {"featured", "moderators"}:
+        return
+    group = actors.actor_by_uri(uow, uris.actor("group", local.token))
+    if group is None or not group.local:
+        raise NotFound("collection")
+    if local.part == "moderators":
+        receive_appointment(uow, uris, sender, group, activity)
+    elif row is not None and row.state == "live" and row.group_id == group.id:
+        receive_pin(uow, uris, sender, row, activity)
 
 
 def receive_announced(uow: UnitOfWork, group: ActorView, row: Row[Any] | None, activity: IncomingActivity) -> None:
@@ -65,6 +99,31 @@ def receive_announced(uow: UnitOfWork, group: ActorView, row: Row[Any] | None, a
         _, member = _named(uow, activity)
         if member is not None and member.local:
             receive_answer(uow, member.id, group.id, accepted=False)
+    if activity.type in {"Add", "Remove"} and same_origin(activity.target_uri or "", group.uri):
+        _collect(uow, group, row, activity)
+
+
+def _collect(uow: UnitOfWork, group: ActorView, row: Row[Any] | None, activity: IncomingActivity) -> None:
+    """Take in what a group elsewhere keeps on top, or whom of this node it lets look after it."""
+    adds = activity.type == "Add"
+    if row is not None:
+        if row.group_id == group.id and row.state == "live":
+            (put_up if adds else take_down)(uow, row)
+        return
+    member = actors.actor_by_uri(uow, activity.object_uri or "")
+    if member is not None and member.local and standing_of(uow, group.id, member.id).takes_part:
+        set_role(uow, group.id, member.id, "facilitator" if adds else "member")
+
+
+def _end_posts_of(uow: UnitOfWork, uris: Uris, group: ActorView, member: ActorView) -> None:
+    """End what somebody who was shown out wrote into the group, the newest first, as far as one transaction goes."""
+    theirs = (POSTS.c.author_id == member.id, POSTS.c.group_id == group.id, POSTS.c.state == "live")
+    query = select(*ENDING).where(*theirs).order_by(POSTS.c.id.desc()).limit(MOST_AT_ONCE)
+    rows = uow.connection.execute(query).fetchall()
+    hide(uow, rows)
+    author = (member.id, member.uri) if member.local else None
+    for row in rows:
+        tell_of_end(uow, uris, row, group_of(uow, group.id), (group.id, group.uri), reason="", author=author)
 
 
 def set_locked(uow: UnitOfWork, row: Row[Any], *, locked: bool) -> None:

@@ -60,12 +60,14 @@ def notify_members(
     _give(uow, PERSONAS.c.id.in_(members), kind, actor_id, group_id, post_id, until)
 
 
-def notify_facilitators(uow: UnitOfWork, group_id: int, *, kind: str, actor_id: int) -> None:
+def notify_facilitators(
+    uow: UnitOfWork, group_id: int, *, kind: str, actor_id: int, post_id: int | None = None
+) -> None:
     """Give news to those who look after a group."""
     caring = select(MEMBERSHIPS.c.actor_id).where(
         MEMBERSHIPS.c.group_id == group_id, MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(FACILITATORS)
     )
-    _give(uow, PERSONAS.c.id.in_(caring), kind, actor_id, group_id, None, None)
+    _give(uow, PERSONAS.c.id.in_(caring), kind, actor_id, group_id, post_id, None)
 
 
 def forget_news_of(uow: UnitOfWork, post_id: int, *, kind: str | None = None, actor_id: int | None = None) -> None:

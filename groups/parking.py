@@ -51,7 +51,7 @@ def settle_places(uow: UnitOfWork, uris: Uris, mode: str) -> Settled:
     """
     away = held_off(mode)
     theirs = (MEMBERSHIPS.c.actor_id.in_(away), HERE)
-    parked = {"state": "parked", "role": "member", "ends_at": uow.now + PARKED_FOR}
+    parked = {"state": "parked", "role": "member", "named": False, "ends_at": uow.now + PARKED_FOR}
     active = update(MEMBERSHIPS).where(*theirs, MEMBERSHIPS.c.state == "active")
     count = uow.connection.execute(active.values(parked)).rowcount
     withdrawn = {"state": "left", "ends_at": uow.now + REFUSED_FOR}

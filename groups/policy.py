@@ -31,6 +31,11 @@ class Act(StrEnum):
     INVITE = "invite"
     CHANGE = "change"
     LOCK = "lock"
+    PIN = "pin"
+    SEE_REPORTS = "see_reports"
+    APPOINT = "appoint"
+    DISMISS = "dismiss"
+    BE_NAMED = "be_named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +187,12 @@ def _remove(standing: Standing, target: Target) -> Verdict:
     return _look_after(standing, target)
 
 
+def _dismiss(standing: Standing, target: Target) -> Verdict:
+    if target.role == "owner":
+        return _no("The owner of a group looks after it. Make somebody else its owner first.")
+    return _look_after(standing, target) if target.is_own else _change(standing, target)
+
+
 def _change(standing: Standing, _: Target) -> Verdict:
     return (
         YES
@@ -206,4 +217,9 @@ _RULES: Mapping[Act, Callable[[Standing, Target], Verdict]] = {
     Act.INVITE: _look_after,
     Act.CHANGE: _change,
     Act.LOCK: _look_after,
+    Act.PIN: _look_after,
+    Act.SEE_REPORTS: _look_after,
+    Act.APPOINT: _change,
+    Act.DISMISS: _dismiss,
+    Act.BE_NAMED: _look_after,
 }

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import Row, and_, select
 
-from activitypub import actors
 from activitypub.ledger import holds_copy
 from activitypub.models import Tombstone
 from activitypub.peers import PEERS
@@ -19,18 +18,22 @@ from activitypub.uris import Uris
 from activitypub.vocabulary.writing import to_document
 from groups import translation
 from groups.endings import facts_of, tombstone_hash
+from groups.paging import CONTEXT, ITEMS_OF_A_PAGE, asked_page, collection, paged
 from groups.people import ACTORS, cards
+from groups.pinning import MOST, PINS
 from groups.places import GROUPS, MEMBERSHIPS
+from groups.policy import PARTICIPANTS
+from groups.profiles import audience_of, document_facts
+from groups.roles import named_in
 from groups.showing import POSTS, as_facts, mention_of, mentioned_in, sealed_box, unpack
 from groups.storing import parent_of
-from groups.translation import GroupFacts, LocalActorFacts, PostFacts
-from groups.visibility import Onlooker, visible_to
+from groups.synchronizing import MOST_TOLD, followers_of
+from groups.translation import GroupFacts, PostFacts
+from groups.visibility import Onlooker, shared_with, visible_to
 from privacy.unit_of_work import UnitOfWork, table_of
 
 TOMBSTONES = table_of(Tombstone)
-CONTEXT = "https://www.w3.org/ns/activitystreams"
 MAX_OUTBOX = 20
-MAX_THREAD = 500
 WHOLE_NODES = frozenset({"Application", "Service"})
 
 
@@ -50,29 +53,16 @@ class GroupPublications:
         """Return the document of a persona or group; a group that nothing leaves is not there."""
         if actor.state == "gone":
             return Ended(actor.uri)
-        audience = _audience_of(uow, actor)
+        audience = audience_of(uow, actor)
         if audience == "none":
             return None
-        card = cards(uow, [actor.id])[actor.id]
-        facts = LocalActorFacts(
-            id=actor.id,
-            uri=actor.uri,
-            kind=actor.kind,
-            handle=actor.handle,
-            name=card.name,
-            summary=card.summary,
-            locked=actor.locked,
-            discoverable=audience == "public",
-            created_on=card.created_on,
-            keys=actors.public_keys(uow, actor.id),
-            page=card.url,
-        )
+        facts = document_facts(uow, actor)
         document = translation.actor_document(self._uris, facts)
-        return Publication(document, public=True, html=card.url if audience == "public" else None)
+        return Publication(document, public=True, html=facts.page if audience == "public" else None)
 
     def is_findable(self, uow: UnitOfWork, actor: ActorView) -> bool:
         """Tell whether a handle leads anywhere from outside."""
-        return actor.state == "active" and _audience_of(uow, actor) != "none"
+        return actor.state == "active" and audience_of(uow, actor) != "none"
 
     def post(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
         """Return the Note of a post of this node."""
@@ -117,23 +107,26 @@ class GroupPublications:
         note = {"@context": CONTEXT, **activity["object"]}
         return Publication(note, public=False, copy=_copy(uow, row, requester))
 
-    def thread(self, uow: UnitOfWork, root_id: int, requester: Requester) -> Publication | Ended | None:
+    def thread(
+        self, uow: UnitOfWork, root_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
         """Return the posts of a thread in the order in which they came (FEP-f228)."""
         root = self._row(uow, root_id, requester)
         if not isinstance(root, Row):
             return root
-        rows = self._rows(uow, requester, and_(POSTS.c.thread_id == root_id, POSTS.c.audience == "group"))
-        group = _group(uow, root.group_id)
-        document = _collection(self._uris.context(root_id), [row.uri for row in rows]) | {"attributedTo": group.uri}
-        return Publication(document, public=group.is_public)
+        group, uri = _group(uow, root.group_id), self._uris.context(root_id)
+        document = self._listed(uow, requester, POSTS.c.thread_id == root_id, uri, query)
+        return Publication({**document, "attributedTo": group.uri}, public=group.is_public)
 
-    def replies(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Publication | Ended | None:
+    def replies(
+        self, uow: UnitOfWork, post_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
         """Return the direct replies to a post of this node."""
         row = self._row(uow, post_id, requester)
         if not isinstance(row, Row):
             return row
-        rows = self._rows(uow, requester, and_(POSTS.c.parent_id == post_id, POSTS.c.audience == "group"))
-        document = _collection(self._uris.replies(post_id), [reply.uri for reply in rows], kind="Collection")
+        uri = self._uris.replies(post_id)
+        document = self._listed(uow, requester, POSTS.c.parent_id == post_id, uri, query, kind="Collection")
         return Publication(document, public=_group(uow, row.group_id).is_public)
 
     def collection(
@@ -141,37 +134,77 @@ class GroupPublications:
         uow: UnitOfWork,
         actor: ActorView,
         name: str,
-        query: Mapping[str, str],  # noqa: ARG002 - paging comes with larger collections
+        query: Mapping[str, str],
         requester: Requester,
     ) -> Publication | Ended | None:
         """Return a collection of a persona or group: who belongs to a group is never listed or counted."""
         if actor.state == "gone":
             return Ended(actor.uri)
-        audience = _audience_of(uow, actor)
+        audience = audience_of(uow, actor)
         if audience == "none":
             return None
         uri = f"{actor.uri}/{name}"
         if name == "outbox":
-            return Publication(_collection(uri, self._outbox(uow, actor, requester)), public=audience == "public")
+            return Publication(self._outbox(uow, actor, query, requester), public=audience == "public")
+        if name == "synchronization":
+            followers = followers_of(uow, actor.id, requester.host) if requester.host is not None else []
+            return Publication(collection(uri, followers[:MOST_TOLD]), public=False) if followers else None
         if name == "moderators" and actor.kind == "Group":
-            return Publication(_collection(uri, []), public=audience == "public")
+            named = named_in(uow, actor.id) if self._reads_group(uow, actor.id, requester) else []
+            return Publication(collection(uri, named), public=audience == "public")
         if name == "featured":
-            return Publication(_collection(uri, []), public=audience == "public")
+            return Publication(collection(uri, self._featured(uow, actor, requester)), public=audience == "public")
         if name in {"followers", "following"}:
-            return Publication(_collection(uri, [], kind="Collection"), public=True)
+            return Publication(collection(uri, [], kind="Collection"), public=True)
         return None
 
-    def _outbox(self, uow: UnitOfWork, actor: ActorView, requester: Requester) -> list[Any]:
+    def _outbox(
+        self, uow: UnitOfWork, actor: ActorView, query: Mapping[str, str], requester: Requester
+    ) -> dict[str, Any]:
+        """Return the newest beginnings of conversations, and the way to older ones; a persona shows nothing."""
+        uri, at = f"{actor.uri}/outbox", asked_page(query)
         if actor.kind != "Group":
-            return []
+            return collection(uri, [])
         began = and_(POSTS.c.group_id == actor.id, POSTS.c.thread_id == POSTS.c.id, POSTS.c.audience == "group")
-        rows = self._rows(uow, requester, began, newest=MAX_OUTBOX)
-        group = _group(uow, actor.id)
-        if not group.is_public:
-            return [row.uri for row in rows]
-        return [
-            translation.to_announce_object(self._uris.announce(row.id), group, row.uri, row.received_at) for row in rows
-        ]
+        older = and_(began, POSTS.c.id < at) if at else began
+        rows, group = self._rows(uow, requester, older, newest=MAX_OUTBOX + 1), _group(uow, actor.id)
+        items: list[tuple[int, Any]] = [(row.id, row.uri) for row in rows]
+        if group.is_public:
+            announce = translation.to_announce_object
+            items = [(row.id, announce(self._uris.announce(row.id), group, row.uri, row.received_at)) for row in rows]
+        return paged(uri, items, at, size=MAX_OUTBOX, inline=True)
+
+    def _listed(
+        self,
+        uow: UnitOfWork,
+        requester: Requester,
+        which: Any,
+        uri: str,
+        query: Mapping[str, str],
+        kind: str = "OrderedCollection",
+    ) -> dict[str, Any]:
+        """Return the addresses of posts in the order in which they came."""
+        at = asked_page(query)
+        condition = and_(which, POSTS.c.audience == "group", POSTS.c.id > (at or 0))
+        rows = self._rows(uow, requester, condition, most=ITEMS_OF_A_PAGE + 1)
+        return paged(uri, [(row.id, row.uri) for row in rows], at, kind=kind)
+
+    def _featured(self, uow: UnitOfWork, actor: ActorView, requester: Requester) -> list[str]:
+        on_top = POSTS.c.id.in_(select(PINS.c.post_id).where(PINS.c.group_id == actor.id))
+        return [row.uri for row in self._rows(uow, requester, on_top, newest=MOST)]
+
+    def _reads_group(self, uow: UnitOfWork, group_id: int, requester: Requester) -> bool:
+        """Tell whether a server may read what is written in a group: everybody, or one with a member there now."""
+        audience = uow.connection.execute(select(GROUPS.c.audience).where(GROUPS.c.id == group_id)).scalar()
+        onlooker = _onlooker(uow, requester)
+        if audience == "public":
+            return True
+        if onlooker.host is None or audience not in shared_with(onlooker):
+            return False
+        there = and_(MEMBERSHIPS.c.actor_id == ACTORS.c.id, MEMBERSHIPS.c.group_id == group_id)
+        members = select(ACTORS.c.id).join(MEMBERSHIPS, there).where(ACTORS.c.host == onlooker.host)
+        members = members.where(MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(PARTICIPANTS))
+        return uow.connection.execute(members.where(ACTORS.c.local.is_(False)).limit(1)).first() is not None
 
     def _readable(self, uow: UnitOfWork, post_id: int, requester: Requester) -> "_Readable | Ended | None":
         row = self._row(uow, post_id, requester)
@@ -188,12 +221,12 @@ class GroupPublications:
         return rows[0] if rows else self._ended(uow, post_id, requester)
 
     def _rows(
-        self, uow: UnitOfWork, requester: Requester, condition: Any, *, newest: int | None = None
+        self, uow: UnitOfWork, requester: Requester, condition: Any, *, newest: int | None = None, most: int = 1
     ) -> Sequence[Row[Any]]:
         onlooker = _onlooker(uow, requester)
         query = select(POSTS).join(GROUPS, GROUPS.c.id == POSTS.c.group_id)
         query = query.where(condition, GROUPS.c.audience != "none", visible_to(onlooker, uow.now))
-        query = query.order_by(POSTS.c.id.asc() if newest is None else POSTS.c.id.desc()).limit(newest or MAX_THREAD)
+        query = query.order_by(POSTS.c.id.asc() if newest is None else POSTS.c.id.desc()).limit(newest or most)
         return uow.connection.execute(query).fetchall()
 
     def _ended(self, uow: UnitOfWork, post_id: int, requester: Requester) -> Ended | None:
@@ -252,26 +285,6 @@ def _onlooker(uow: UnitOfWork, requester: Requester) -> Onlooker:
     return Onlooker(host=requester.host, trusted=row.level == "allow")
 
 
-def _audience_of(uow: UnitOfWork, actor: ActorView) -> str:
-    """Return the audience of a group; that of a persona is `persona`, or `none` where no group takes it outside.
-
-    Who belongs only to groups that nothing leaves is not to be found by trying handles (privacy reference §8.2).
-    """
-    if actor.kind == "Group":
-        found = uow.connection.execute(select(GROUPS.c.audience).where(GROUPS.c.id == actor.id)).scalar()
-        return str(found or "none")
-    here = and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.state.in_(("active", "pending")))
-    outside = select(GROUPS.c.id).join(MEMBERSHIPS, here).where(MEMBERSHIPS.c.actor_id == actor.id)
-    outside = outside.where(or_(GROUPS.c.audience != "none", GROUPS.c.local.is_(False))).limit(1)
-    return "none" if uow.connection.execute(outside).first() is None else "persona"
-
-
 def _group(uow: UnitOfWork, group_id: int) -> GroupFacts:
     query = select(ACTORS, GROUPS.c.audience).join(GROUPS, GROUPS.c.id == ACTORS.c.id).where(GROUPS.c.id == group_id)
     return facts_of(uow.connection.execute(query).one())
-
-
-def _collection(uri: str, items: Sequence[Any], *, kind: str = "OrderedCollection") -> dict[str, Any]:
-    """Return a small collection in one piece; without a count where that would tell how many belong to something."""
-    name = "orderedItems" if kind == "OrderedCollection" else "items"
-    return {"@context": CONTEXT, "id": uri, "type": kind, "totalItems": len(items), name: list(items)}

@@ -35,6 +35,8 @@ class LocalActorFacts:
     created_on: datetime
     keys: tuple[actors.Key, ...]
     page: str
+    restricted: bool = False
+    """Whether a group takes posts of those only who look after it, or of nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,10 @@ def actor_document(uris: Uris, facts: LocalActorFacts) -> dict[str, Any]:
     if facts.kind == "Group":
         moderators, featured = Uri(uris.moderators(facts.uri)), Uri(uris.featured(facts.uri))
         audience = (PUBLIC,) if facts.discoverable else ()
-        group = actors.Group(**shared, moderators=moderators, featured=featured, sensitive=True, audience=audience)
+        group = actors.Group(
+            **shared, moderators=moderators, featured=featured, sensitive=True, audience=audience,
+            posting_restricted=facts.restricted,
+        )  # fmt: skip
         return to_document(group)
     return to_document(actors.Person(**shared, following=Uri(uris.following(facts.uri))))
 
@@ -201,6 +206,12 @@ def to_update(uris: Uris, post: PostFacts, group: GroupFacts, activity_id: str) 
     return to_document(update)
 
 
+def to_update_actor(activity_id: str, document: Mapping[str, Any], group: GroupFacts) -> dict[str, Any]:
+    """Return the Update by which a group tells what it says of itself now."""
+    shell = announce_shell(activity_id, group)
+    return {**shell, "type": "Update", "object": dict(document)}
+
+
 def to_delete(
     activity_id: str, actor_uri: str, object_uri: str, group: GroupFacts, *, reason: str | None
 ) -> dict[str, Any]:
@@ -217,6 +228,37 @@ def to_delete(
         summary=reason,
     )
     return to_document(delete)
+
+
+def to_collected(
+    kind: str, activity_id: str, actor_uri: str, object_uri: str, collection: str, group: GroupFacts
+) -> dict[str, Any]:
+    """Return the Add or Remove by which something comes into, or goes out of, a collection of a group (FEP-1b12)."""
+    return {
+        "@context": "https://www.w3.org/ns/activitystreams",
+        "id": activity_id,
+        "type": kind,
+        "actor": actor_uri,
+        "object": object_uri,
+        "target": collection,
+        "to": [PUBLIC if group.is_public else group.followers],
+        "cc": [group.uri],
+        "audience": group.uri,
+    }
+
+
+def to_flag(activity_id: str, node_uri: str, objects: Sequence[str], to: str, words: str) -> dict[str, Any]:
+    """Return the report that leaves: Mastodon reads its reason in `content`, Lemmy in `summary`, and one thing only."""
+    return {
+        "@context": "https://www.w3.org/ns/activitystreams",
+        "id": activity_id,
+        "type": "Flag",
+        "actor": node_uri,
+        "object": objects[0] if len(objects) == 1 else list(objects),
+        "content": words,
+        "summary": words,
+        "to": [to],
+    }
 
 
 def to_delete_actor(activity_id: str, actor_uri: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from groups.audiences import AUDIENCES
 from groups.content import sanitize
 from groups.federation import inbox_routes
 from groups.publications import GroupPublications
+from groups.synchronizing import followers_on
 from node.wiring import Node
 from web.context import WebContext, WebOptions
 
@@ -68,4 +69,5 @@ def _join_protocol(node: Node) -> FederationContext:
         ),
         clock=node.clock,
         pool=node.pool,
+        followers_on=lambda uow, actor_id, host: followers_on(uow, node.uris, actor_id, host),
     )

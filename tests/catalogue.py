@@ -18,6 +18,10 @@ STRICT, VOCABULARY, WEBFINGER = (f"activitypub/test_{name}.py" for name in ("str
 ARRIVALS, VISIBILITY, POLICY, CONTENT = (
     f"groups/test_{name}.py" for name in ("arrivals", "visibility", "policy", "content")
 )
+REPORTS, ROLES, PINNING, MOVING, BACKFILL = (
+    f"groups/test_{name}.py" for name in ("reports", "roles", "pinning", "moving", "backfill")
+)
+FLOODS = "activitypub/test_floods.py"
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
 DOORS = "architecture/test_doors.py"
 ROTATION, PROVING = "activitypub/test_rotation.py", "activitypub/test_proving.py"
@@ -223,6 +227,15 @@ CASES: dict[str, dict[str, list[str]]] = {
         LIARS: ["test_s305_what_one_cannot_see_is_as_if_it_were_not_there"],
         ARRIVALS: ["test_nobody_likes_what_it_cannot_see"],
     },
+    "S-306": {
+        LIARS: ["test_s306_a_move_is_believed_when_both_servers_say_so_now"],
+        MOVING: [
+            "test_s306_both_sides_must_say_so",
+            "test_s306_what_was_known_before_proves_nothing",
+            "test_s306_an_actor_moves_once_in_thirty_days",
+            "test_s306_a_place_in_a_private_group_never_goes_over",
+        ],
+    },
     "S-307": {
         LIARS: [
             "test_s307_who_is_banned_has_no_way_back",
@@ -236,6 +249,8 @@ CASES: dict[str, dict[str, list[str]]] = {
             "test_s311_a_flood_is_held_back_and_nobody_else_is",
             "test_s311_what_a_group_answers_takes_nothing_from_what_it_may_announce",
         ],
+        FLOODS: ["test_s311_nobody_here_is_flooded_by_many_accounts_of_one_server"],
+        REPORTS: ["test_s311_reports_from_elsewhere_do_not_pile_up_without_end"],
     },
     "S-308": {
         LIARS: ["test_s308_a_domain_block_covers_what_lies_below_and_every_spelling"],
@@ -255,12 +270,17 @@ CASES: dict[str, dict[str, list[str]]] = {
         LIARS: ["test_s312_a_deep_chain_is_not_climbed"],
         HANDLING: ["test_s513_s312_one_activity_causes_ten_fetches_at_most"],
     },
+    "S-313": {BACKFILL: ["test_s313_an_endless_list_is_left_after_a_few_pages"]},
     "S-315": {
         LIARS: ["test_s315_no_address_gets_a_stranger_into_a_group"],
         ARRIVALS: ["test_only_members_post_in"],
         TWO_NODES: ["test_one_who_was_not_admitted_gets_nothing"],
     },
-    "S-316": {LIARS: ["test_s316_moderation_from_elsewhere_needs_a_role_here"]},
+    "S-316": {
+        LIARS: ["test_s316_moderation_from_elsewhere_needs_a_role_here"],
+        ROLES: ["test_s316_nobody_elsewhere_appoints_or_dismisses_others"],
+        PINNING: ["test_s316_what_stands_on_top_is_decided_by_those_who_look_after_the_group"],
+    },
     "S-317": {LIARS: ["test_s317_support_counts_once"]},
     "S-318": {
         INBOX: ["test_s318_of_two_bodies_with_one_id_the_first_stays"],
@@ -270,6 +290,13 @@ CASES: dict[str, dict[str, list[str]]] = {
         LIARS: ["test_s319_r203_what_was_deleted_stays_so_in_every_order"],
         DISCOVERY: ["test_s319_who_was_deleted_does_not_come_back"],
         INBOX: ["test_s117_a_deletion_that_only_her_server_confirms"],
+    },
+    "S-320": {
+        REPORTS: [
+            "test_s320_what_leaves_is_sent_by_the_node_and_names_nobody",
+            "test_s320_a_report_from_elsewhere_is_read_and_nothing_else_happens",
+            "test_s320_the_same_report_again_is_the_same",
+        ],
     },
     # ── visibility, as far as other servers ask ──
     "S-402": {DOCUMENTS: ["test_s417_only_the_server_whose_it_is_reads_what_is_private"]},
@@ -309,7 +336,10 @@ CASES: dict[str, dict[str, list[str]]] = {
     "S-510": {EGRESS: ["test_s_510_a_deadline_over_all", "test_s_510_a_post_has_the_same_deadline"]},
     "S-511": {EGRESS: ["test_s_511_nothing_comes_from_the_environment"]},
     "S-512": {EGRESS: ["test_s_512_certificates_and_names_are_verified"]},
-    "S-513": {HANDLING: ["test_s513_s312_one_activity_causes_ten_fetches_at_most"]},
+    "S-513": {
+        HANDLING: ["test_s513_s312_one_activity_causes_ten_fetches_at_most"],
+        FLOODS: ["test_s513_unknown_keys_are_asked_for_within_bounds"],
+    },
     "S-515": {ADDRESSES: ["test_s_515_no_text_after_the_host_changes_the_host"]},
     "S-516": {ADDRESSES: ["test_s_504_s_505_s_515_s_516_forbidden_spellings"]},
     # ── parsers and the edge ──
@@ -399,10 +429,7 @@ CASES: dict[str, dict[str, list[str]]] = {
 NOT_YET: dict[str, str] = {
     "S-207": "nobody can upload a file: there is no media store and no route that serves one",
     "S-223": "no HTML page of another server is ever read in search of an actor",
-    "S-306": "a Move is accepted and forgotten: no place and no follower goes over to another actor",
-    "S-313": "no collection of another server is read page by page",
     "S-314": "nothing that came in is forwarded but by a group's own Announce",
-    "S-320": "a Flag is accepted and forgotten: reports between servers are not there yet",
 }
 
 

@@ -76,7 +76,14 @@ class ScriptedPublications:
             return None
         return self.posts.get(post_id)
 
-    post_activity = announcement = reemission = thread = replies = post
+    post_activity = announcement = reemission = post
+
+    def thread(
+        self, uow: UnitOfWork, root_id: int, query: Mapping[str, str], requester: Requester
+    ) -> Publication | Ended | None:
+        return self.post(uow, root_id, requester)
+
+    replies = thread
 
     def collection(
         self, uow: UnitOfWork, actor: ActorView, name: str, query: Mapping[str, str], requester: Requester

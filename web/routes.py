@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Mount
 
 from web.context import WebContext
 from web.mastodon import routes as mastodon
-from web.pages import elsewhere, groups, home, invites, members, posts, profiles, settings, sign_in
+from web.pages import elsewhere, groups, home, invites, members, posts, profiles, reports, settings, sign_in
 from web.pages.framing import Pages, fault_page, wants_html
 from web.static_files import StaticFiles
 
@@ -29,6 +29,7 @@ def routes(context: WebContext) -> list[BaseRoute]:
         *invites.routes(pages),
         *members.routes(pages),
         *groups.routes(pages),
+        *reports.routes(pages),
         *posts.routes(pages),
         *profiles.routes(pages),
         *elsewhere.routes(pages),

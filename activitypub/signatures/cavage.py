@@ -6,9 +6,11 @@ What peers insist on is written in the federation reference §3.1; how we verify
 import base64
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from types import MappingProxyType
 from typing import Final
 
 from activitypub.errors import BadSignature, MalformedActivity
@@ -59,7 +61,14 @@ class Signature:
 
 
 def sign(
-    identity: SigningIdentity, method: str, target: str, host: str, now: datetime, *, digest: str | None = None
+    identity: SigningIdentity,
+    method: str,
+    target: str,
+    host: str,
+    now: datetime,
+    *,
+    digest: str | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return the fields Host, Date, Digest (if given) and Signature for a request.
 
@@ -72,6 +81,7 @@ def sign(
         fields["Digest"] = digest
     elif method.upper() == "POST":
         raise ValueError("a POST is signed with its digest")
+    fields |= more
     covered = ["(request-target)", *(name.lower() for name in fields)]
     lines = [f"(request-target): {method.lower()} {target}", *(f"{name.lower()}: {fields[name]}" for name in fields)]
     value = base64.b64encode(identity.private_key.sign("\n".join(lines).encode("ascii"))).decode("ascii")
@@ -133,7 +143,8 @@ def read_claim(request: SignedRequest, now: datetime) -> Claim:
         # Friendica, PieFed and old Mastodon sign the path alone; Mastodon and GoToSocial try both, as we do. No inbox
         # of ours has a query, so that one in a POST was put there after signing.
         messages.append(_message(signature, request.method, path, fields))
-    return Claim(signature.key_id, "cavage", kinds, tuple(messages), signature.signature)
+    covered = frozenset(signature.covered)
+    return Claim(signature.key_id, "cavage", kinds, tuple(messages), signature.signature, covered)
 
 
 def verify(request: SignedRequest, key: PublicKey, now: datetime) -> None:

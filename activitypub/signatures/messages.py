@@ -48,6 +48,8 @@ class Claim:
     kinds: frozenset[KeyKind]
     messages: tuple[bytes, ...]
     signature: bytes
+    covered: frozenset[str] = frozenset()
+    """The header fields that were signed, in lower case."""
 
     def confirmed_by(self, key: PublicKey) -> None:
         """Return when the key made the signature; raises BadSignature otherwise, Forged where the key would have done.

@@ -6,8 +6,10 @@ method, the whole target, and for a body its Content-Digest.
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 from activitypub.errors import BadSignature, MalformedActivity
@@ -86,6 +88,7 @@ def sign(
     *,
     content_digest: str | None = None,
     asked: Asked | None = None,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return the fields Content-Digest (if given), Signature-Input and Signature for a request to an absolute URL.
 
@@ -95,6 +98,7 @@ def sign(
     if content_digest is None and method.upper() == "POST":
         raise ValueError("a POST is signed with its digest")
     values = _covered_values(method, url, content_digest, asked)
+    values |= {name.lower(): value for name, value in more.items()}
     label, created = "sig1" if asked is None else asked.label, int(now.timestamp())
     covered = " ".join(f'"{name}"' for name in values)
     parameters = f'({covered});created={created};keyid="{identity.key_id}"'
@@ -105,7 +109,7 @@ def sign(
     base = "\n".join([*lines, f'"@signature-params": {parameters}'])
     signature = base64.b64encode(identity.private_key.sign(base.encode("ascii"))).decode("ascii")
     fields = {} if content_digest is None else {"Content-Digest": content_digest}
-    return fields | {"Signature-Input": f"{label}={parameters}", "Signature": f"{label}=:{signature}:"}
+    return fields | {**more, "Signature-Input": f"{label}={parameters}", "Signature": f"{label}=:{signature}:"}
 
 
 def _covered_values(method: str, url: str, content_digest: str | None, asked: Asked | None) -> dict[str, str]:
@@ -142,7 +146,8 @@ def read_claim(request: SignedRequest, now: datetime) -> Claim:
         check_content_digest(fields["content-digest"], request.body)
     _check_times(claimed, now)
     base = signature_base(claimed, request, fields)
-    return Claim(check_key_id(claimed.string("keyid")), "rfc9421", kinds, (base,), signature)
+    covered = frozenset(claimed.covered)
+    return Claim(check_key_id(claimed.string("keyid")), "rfc9421", kinds, (base,), signature, covered)
 
 
 def verify(request: SignedRequest, key: PublicKey, now: datetime) -> None:

@@ -149,6 +149,15 @@ class Move(ActivityOnId):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Synchronize(ActivityOnId):
+    """What a sender's header says of its followers here (FEP-8fcf), in the queue; nobody sends it as an activity."""
+
+    type: str = "Synchronize"
+    target: Uri
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class QuoteRequest(ActivityOnId):
     """Asks whether `object` may be quoted by `instrument` (FEP-044f)."""
 
@@ -359,18 +368,21 @@ def _ban(document: Document) -> dict[str, Any]:
 
 
 def _deletion(document: Document) -> dict[str, Any]:
-    return {
-        "remove_data": base.flag(document, "removeData"),
-        "with_replies": base.flag(document, "withReplies"),
-    }
+    return {name: base.flag(document, theirs) for name, theirs in _OF_DELETIONS.items()}
 
 
+def _synchronization(document: Document) -> dict[str, Any]:
+    return {"target": base.required(document, "target"), "digest": base.plain_text(document, "digest") or ""}
+
+
+_OF_DELETIONS = {"remove_data": "removeData", "with_replies": "withReplies"}
 _EXTRA_FIELDS: dict[type[Activity], Callable[[Document, ReadRef], dict[str, Any]]] = {
     Invite: lambda document, _: {"target": base.reference(document, "target")},
     Like: lambda document, _: {"content": _reaction(document)},
     EmojiReact: lambda document, _: {"content": _reaction(document)},
     Block: lambda document, _: _ban(document),
     Delete: lambda document, _: _deletion(document),
+    Synchronize: lambda document, _: _synchronization(document),
     Move: lambda document, _: {name: base.reference(document, name) for name in ("target", "origin")},
     QuoteRequest: lambda document, read: {"instrument": read(document.get("instrument"))},
     **dict.fromkeys(
@@ -381,7 +393,7 @@ _EXTRA_FIELDS: dict[type[Activity], Callable[[Document, ReadRef], dict[str, Any]
 }
 
 _CLASSES: tuple[type[Activity], ...] = (
-    *(Follow, Join, Leave, Invite, Like, EmojiReact, Dislike, Block, Lock, Warn, Move, QuoteRequest),
+    *(Follow, Join, Leave, Invite, Like, EmojiReact, Dislike, Block, Lock, Warn, Move, QuoteRequest, Synchronize),
     *(Accept, Reject, TentativeAccept, TentativeReject, Undo, Create, Update, Delete, Announce),
     *(Add, Remove, Resolve, Flag),
 )

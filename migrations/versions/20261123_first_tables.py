@@ -489,6 +489,7 @@ def _memberships() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("follow_uri", sa.String(), nullable=True),
         sa.Column("exclusive", sa.Boolean(), nullable=False),
+        sa.Column("named", sa.Boolean(), nullable=False),
         sa.Column("created_on", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -576,6 +577,52 @@ def _bookmarks() -> None:
     op.create_index(op.f("ix_bookmarks_post_id"), "bookmarks", ["post_id"], unique=False)
 
 
+def _reports() -> None:
+    op.create_table(
+        "reports",
+        sa.Column("id", ID, autoincrement=False, nullable=False),
+        sa.Column("group_id", ID, nullable=False),
+        sa.Column("target_id", ID, nullable=False),
+        sa.Column("post_id", ID, nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("made_on", sa.BigInteger(), nullable=False),
+        sa.Column("closed_on", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("subject_id", ID, nullable=False),
+        sa.Column("bucket", sa.String(), nullable=False),
+        sa.Column("slot", ID, nullable=False),
+        sa.Column("revision", ID, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["groups.id"], name=op.f("fk_reports_group_id_groups"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reports")),
+        sa.UniqueConstraint(
+            "group_id",
+            "target_id",
+            "post_id",
+            "subject_id",
+            name=op.f("uq_reports_group_id_target_id_post_id_subject_id"),
+        ),
+    )
+    op.create_index("ix_reports_expires_at", "reports", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_reports_slot"), "reports", ["slot"], unique=False)
+    op.create_index("ix_reports_subject_id", "reports", ["subject_id"], unique=False)
+    op.create_index("ix_reports_target_id", "reports", ["target_id"], unique=False)
+
+
+def _pins() -> None:
+    op.create_table(
+        "pins",
+        sa.Column("post_id", ID, nullable=False),
+        sa.Column("group_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_pins_post_id_posts"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("post_id", name=op.f("pk_pins")),
+    )
+    op.create_index(op.f("ix_pins_group_id"), "pins", ["group_id"], unique=False)
+
+
 def _mentions() -> None:
     op.create_table(
         "mentions",
@@ -630,7 +677,9 @@ TABLES: dict[str, Callable[[], None]] = {
     "invitations": _invitations,
     "memberships": _memberships,
     "posts": _posts,
+    "reports": _reports,
     "bookmarks": _bookmarks,
+    "pins": _pins,
     "mentions": _mentions,
     "reactions": _reactions,
 }

@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from groups import invitations, membership
+from groups import invitations, membership, roles
 from groups.founding import AUDIENCES, DEFAULT_KEEP, JOIN_RULES, PRESETS, GroupChanges, NewGroup, change_group
 from groups.places import local_groups, requests_of
+from groups.reports import reports_of
 from groups.views import GroupView
 from node.commands.durations import SHORTEST_IN_EARNEST, Duration
 from node.commands.founding import asking_actor, found, group_named, persona_named
@@ -183,6 +184,40 @@ def owner(environ: Mapping[str, str], name: str, handle: str) -> None:
 
 @group.command()
 @click.argument("name")
+@click.argument("handle")
+@click.option("--dismiss", is_flag=True, help="Have them look after it no longer.")
+@click.pass_obj
+def facilitator(environ: Mapping[str, str], name: str, handle: str, *, dismiss: bool) -> None:
+    """Have a member look after a group, beside its owner."""
+    with opened(environ) as node:
+        view = node.database.read_now(group_named, name)
+        persona_id = node.database.read_now(persona_named, node.uris, handle)
+        if dismiss:
+            node.database.write_now(roles.dismiss, node.uris, None, view.id, persona_id)
+        else:
+            node.database.write_now(roles.appoint, None, view.id, persona_id)
+        click.echo(f"{handle} looks after {name} no longer." if dismiss else f"{handle} looks after {name}.")
+
+
+@group.command(name="reports")
+@click.argument("name")
+@as_json
+@click.pass_obj
+def list_reports(environ: Mapping[str, str], name: str, *, json_wanted: bool) -> None:
+    """List the open reports of a group, those about its owner too; who made one is not told."""
+    with opened(environ) as node:
+        view = node.database.read_now(group_named, name)
+        _, found = node.database.read_now(reports_of, None, view.id)
+        rows = [
+            {"about": f"{each.target.handle}@{each.target.host}", "made_on": each.made_on, "from": each.source,
+             "words": " ".join(each.words.split())}
+            for each in found
+        ]  # fmt: skip
+        tell_all(("about", "made_on", "from", "words"), rows, json_wanted=json_wanted, none="No report is waiting.")
+
+
+@group.command()
+@click.argument("name")
 @click.option("--uses", default=1, show_default=True, type=click.IntRange(1, invitations.MAX_USES))
 @click.option("--life", default=invitations.DEFAULT_LIFE, type=Duration(), metavar="DURATION", help="7d, if not said.")
 @as_json
@@ -198,7 +233,7 @@ def invite(environ: Mapping[str, str], name: str, uses: int, life: timedelta, *,
 
 def _changed(node: Node, name: str, changes: GroupChanges) -> GroupView:
     view = node.database.read_now(group_named, name)
-    return node.database.write_now(change_group, None, view.id, changes)
+    return node.database.write_now(change_group, node.uris, None, view.id, changes)
 
 
 def _check_keep(node: Node, keep: timedelta | None) -> None:

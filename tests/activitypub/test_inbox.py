@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from activitypub.allowances import OF_ACTOR, OF_GROUP, OF_HOST, spend
 from activitypub.errors import TooMuch
-from activitypub.inbox import OF_ACTOR, OF_GROUP, OF_HOST, spend
 from activitypub.keystore import KeyStore
 from activitypub.peers import set_level
 from activitypub.vocabulary.activities import Activity

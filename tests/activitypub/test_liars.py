@@ -303,7 +303,7 @@ async def test_s315_no_address_gets_a_stranger_into_a_group(
         assert await village.count(ITEMS, ITEMS.c.kind == "Announce") <= 2  # hers and mine, as they were
 
 
-MODERATION = ("Block", "Remove", "Add", "Lock", "Delete", "Undo", "Move", "Update", "Flag", "Warn")
+MODERATION = ("Block", "Remove", "Add", "Lock", "Delete", "Undo", "Move", "Update", "Warn", "Resolve")
 
 
 @pytest.mark.parametrize("member", [True, False])
@@ -319,6 +319,23 @@ async def test_s316_moderation_from_elsewhere_needs_a_role_here(
         for target in (village.group_uri, f"{village.group_uri}/moderators", f"{village.group_uri}/followers"):
             await village.unmoved(mallory.activity(kind, aim, target=target, audience=village.group_uri), mallory)
     assert await village.posts() == ["stays", "mine too"]
+
+
+async def test_s306_a_move_is_believed_when_both_servers_say_so_now(
+    village: Village, ana: Person, mallory: Person, evil: ScriptedPeer
+) -> None:
+    """What they say is asked for the Move itself, whatever was known before."""
+    await village.join(ana)
+    there = evil.person("ana", key=2)
+    await village.unmoved(ana.activity("Move", ana.uri, target=there.uri), ana)
+    there.document["alsoKnownAs"] = [ana.uri]
+    await village.unmoved(ana.activity("Move", ana.uri, target=there.uri, id=f"{ana.uri}/moves/2"), ana)
+    await village.unmoved(mallory.activity("Move", ana.uri, target=mallory.uri), mallory)
+    ana.document["movedTo"] = there.uri
+    await village.unmoved(there.activity("Move", ana.uri, target=there.uri), there)
+    await village.send(ana.activity("Move", ana.uri, target=there.uri, id=f"{ana.uri}/moves/3"), ana)
+    assert [(await village.standing(person)).state for person in (ana, there)] == ["left", "active"]
+    assert evil.fetches("/users/ana") > 1
 
 
 async def test_s307_who_is_banned_has_no_way_back(village: Village, ana: Person) -> None:

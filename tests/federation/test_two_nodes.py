@@ -204,6 +204,39 @@ def test_new_keys_on_both_sides_interrupt_nobody(journey: Journey) -> None:
     journey.settle()
 
 
+@pytest.mark.parametrize("journey", ["sqlite"], indirect=True)
+def test_what_a_group_says_shows_and_is_told_crosses_too(journey: Journey) -> None:
+    """Its new name, what stands on top of it, and a report, which says nothing of who made it."""
+    away, ana, owner = journey.away, journey.ana, journey.owner
+    away.command("group", "add", "lantern", "--title", "Lantern", "--audience", "followers", "--join", "approval",
+                 "--owner", away.owner)  # fmt: skip
+    group = journey.join()
+    theirs = posted(owner, "@lantern Read this first")
+    theirs_here = seen(ana, group, "Read this first")
+
+    away.command("group", "set", "lantern", "--title", "Lantern by the sea")
+
+    def name_here() -> str:
+        return str(ana.get(f"/api/v1/accounts/{group}").json()["display_name"])
+
+    until(lambda: name_here() == "Lantern by the sea", "the group's new name")
+
+    def on_top() -> list[str]:
+        shown = ana.get(f"/api/v1/accounts/{group}/statuses", params={"pinned": "true"}).json()
+        return [each["reblog"]["id"] for each in shown]
+
+    assert on_top() == []
+    assert owner.post(f"/api/v1/statuses/{theirs['id']}/pin").status_code == 200
+    assert until(on_top, "the post on top") == [theirs_here["id"]]
+    assert owner.post(f"/api/v1/statuses/{theirs['id']}/unpin").status_code == 200
+    until(lambda: on_top() == [], "the post not to be on top any more")
+
+    report = {"account_id": theirs_here["account"]["id"], "status_ids[]": theirs_here["id"], "comment": "from Ana"}
+    assert ana.post("/api/v1/reports", data=report).status_code == 200
+    told = str(until(lambda: away.kinfold("group", "reports", "lantern"), "the report"))
+    assert ("elsewhere" in told, "ana" in told.lower().replace("lantern", "")) == (True, False)
+
+
 def is_gone(api: httpx.Client, post: Json) -> bool:
     """Tell whether a post is no longer there for this reader."""
     return api.get(f"/api/v1/statuses/{post['id']}").status_code == 404

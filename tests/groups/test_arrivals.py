@@ -21,6 +21,7 @@ from activitypub.vocabulary.reading import parse
 from groups import composing, membership, posting, timelines
 from groups.errors import GroupsError
 from groups.federation import inbox_routes
+from groups.incoming import ACCEPTED_TYPES
 from groups.models import Membership, PersonFollow, Post, Reaction
 from groups.places import standing_of
 from groups.publications import GroupPublications
@@ -527,6 +528,22 @@ def test_a_poll_is_shown_with_the_answers_that_it_offers(scene: Scene) -> None:
     answers = {"name": "yes", "to": [scene.group_uri], "inReplyTo": asked["object"]["id"]}
     vote["object"] = {"id": f"{SAM}/votes/1", "type": "Note", "attributedTo": SAM, **answers}
     scene.refuses(scene.sam, vote)
+
+
+@pytest.mark.parametrize("kind", sorted(ACCEPTED_TYPES - {"Question"}))
+def test_whatever_peers_call_a_post_is_one(scene: Scene, kind: str) -> None:
+    """A title is what is named; what is no note has no content note, but a summary for want of anything else."""
+    sent = create(scene)
+    sent["object"] |= {"type": kind, "name": "A title"}
+    scene.receive(scene.sam, sent)
+    sent = create(scene, 2)
+    sent["object"] |= {"type": kind, "name": "Another", "content": None, "summary": "in short"}
+    scene.receive(scene.sam, sent)
+    page = scene.database.read_now(timelines.group_timeline, Viewer(scene.owner), scene.group, Page())
+    second, first = page
+    assert (first.title, first.html, first.note) == ("A title", "<p>words 1</p>", "")
+    is_note = kind == "Note"
+    assert (second.html, second.note) == (("", "in short") if is_note else ("<p>in short</p>", ""))
 
 
 # ── an end that its author's server sets ─────────────────────────────────────────────────────────────────────────────

@@ -157,7 +157,7 @@ def test_a_follower_of_old_gets_nothing_of_a_group_that_turned_private(house: Ho
     post(made)
     assert "club.example" in made.goes()
     house.deliver()
-    house.do(founding.change_group, None, made.group, founding.GroupChanges(audience="followers"))
+    house.do(founding.change_group, house.uris, None, made.group, founding.GroupChanges(audience="followers"))
     post(made, "after")
     assert "club.example" not in made.goes()
     assert MICRO in made.goes()
@@ -171,7 +171,7 @@ def test_nothing_at_all_leaves_a_group_that_turned_inward(house: House, direct: 
     post(made, text, direct=direct)
     assert MICRO in made.goes()
     house.deliver()
-    house.do(founding.change_group, None, made.group, founding.GroupChanges(audience="none"))
+    house.do(founding.change_group, house.uris, None, made.group, founding.GroupChanges(audience="none"))
     try:
         post(made, text, direct=direct)
     except posting.Invalid:
@@ -251,7 +251,7 @@ def test_what_was_public_is_taken_back_in_every_form_after_narrowing(house: Hous
     first = post(made)
     boosts = {one.host: one.document["id"] for one in house.deliver() if one.kind == "Announce(id)"}
     if later != "public":
-        house.do(founding.change_group, None, made.group, founding.GroupChanges(audience=later))
+        house.do(founding.change_group, house.uris, None, made.group, founding.GroupChanges(audience=later))
         house.deliver()
     house.delete(made.ana, first.id)
     sent = house.sent()

@@ -202,7 +202,7 @@ def test_an_edited_post_dies_whole(house: House) -> None:
 def test_a_sealed_group_does_not_keep_its_posts_longer(house: House) -> None:
     """Closing a group is no way to lengthen what was promised."""
     post, ana, _ = begin(house)
-    house.do(founding.change_group, None, post.group.id, founding.GroupChanges(state="sealed"))
+    house.do(founding.change_group, house.uris, None, post.group.id, founding.GroupChanges(state="sealed"))
     house.clock.move(KEEP)
     assert house.reads_of(ana, post) == set()
     assert house.hide_due() == 1

@@ -34,7 +34,7 @@ def found(house: House, handle: str = "grief", title: str = "Grief", **columns: 
 
 def change(house: House, by: int | None, group_id: int, **changes: Any) -> GroupView:
     """Change the rules of a group."""
-    view = house.do(founding.change_group, by, group_id, GroupChanges(**changes))
+    view = house.do(founding.change_group, house.uris, by, group_id, GroupChanges(**changes))
     assert isinstance(view, GroupView)
     return view
 
@@ -200,7 +200,9 @@ def test_what_was_written_for_few_is_not_opened_to_more(house: House) -> None:
     post = house.post(ana, "for us only", group_id=grief)
 
     def change(audience: str) -> str:
-        return house.do(founding.change_group, None, grief, founding.GroupChanges(audience=audience)).audience
+        return house.do(
+            founding.change_group, house.uris, None, grief, founding.GroupChanges(audience=audience)
+        ).audience
 
     for wider in ("peers-only", "followers", "public"):
         with pytest.raises(Invalid):
@@ -218,7 +220,7 @@ def test_what_was_written_for_few_is_not_opened_to_more(house: House) -> None:
 
 def test_a_sealed_group_stays_so(house: House) -> None:
     grief = house.group("grief")
-    house.do(founding.change_group, None, grief, founding.GroupChanges(state="sealed"))
+    house.do(founding.change_group, house.uris, None, grief, founding.GroupChanges(state="sealed"))
     for state in ("open", "paused"):
         with pytest.raises(Conflict):
-            house.do(founding.change_group, None, grief, founding.GroupChanges(state=state))
+            house.do(founding.change_group, house.uris, None, grief, founding.GroupChanges(state=state))

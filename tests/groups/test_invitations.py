@@ -73,10 +73,10 @@ def test_a_closed_group_invites_nobody(house: House) -> None:
     """Neither do those who look after it nor the operator; a group that is paused still does."""
     kim = house.person("kim")
     grief = house.group("grief", owner_id=kim)
-    house.do(change_group, None, grief, GroupChanges(state="paused"))
+    house.do(change_group, house.uris, None, grief, GroupChanges(state="paused"))
     for by in (None, kim):
         assert link(house, grief, by)
-    house.do(change_group, None, grief, GroupChanges(state="sealed"))
+    house.do(change_group, house.uris, None, grief, GroupChanges(state="sealed"))
     before = house.count(LINKS)
     for by in (None, kim):
         with pytest.raises(NotAllowed, match=str(grief)) as refused:
@@ -140,7 +140,7 @@ def test_a_link_into_a_sealed_group_opens_nothing(house: House) -> None:
     ana = house.person("ana")
     token = link(house, grief, uses=2)
     assert accept(house, ana, token)
-    house.do(change_group, None, grief, GroupChanges(state="sealed"))
+    house.do(change_group, house.uris, None, grief, GroupChanges(state="sealed"))
     assert not accept(house, house.person("ben"), token)
 
 

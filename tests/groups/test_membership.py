@@ -425,7 +425,8 @@ def test_a_repeated_follow_is_answered_again_and_changes_nothing(house: House, l
     (accept,) = house.deliver()
     assert accept.document["object"]["id"] == "https://far.example/follows/2"
     house.place(grief, sam, role="facilitator")
-    house.do(founding.change_group, None, grief, founding.GroupChanges(join_rule=later))
+    house.do(founding.change_group, house.uris, None, grief, founding.GroupChanges(join_rule=later))
+    house.deliver()
     follow(house, grief, sam, "https://far.example/follows/3")
     assert [one.kind for one in house.sent()] == ["Accept(Follow(id))"]
     assert house.ask(standing_of, grief, sam).role == "facilitator"

@@ -225,3 +225,36 @@ def test_a_group_elsewhere_shows_its_own_members_out(house: House, club: int, fr
     announce(house, club, ban)
     assert state(house, club, ana) == ("removed" if target == club else "active")
     assert state(house, other, ana) == "active"
+
+
+@pytest.mark.parametrize("takes_along", [False, True])
+def test_who_is_shown_out_may_lose_what_they_wrote(house: House, grief: int, takes_along: bool) -> None:
+    """Lemmy's `removeData`: in this group alone, and told in the group's name to whoever has it."""
+    kim, mod = house.person("kim", grief), house.stranger("mod", "far.example", grief, role="facilitator")
+    house.class_of("far.example", threadiverse=True)
+    other = house.group("other", audience="public")
+    house.join(other, kim)
+    here, there = house.post(kim, "here", group_id=grief), house.post(kim, "there", group_id=other)
+    house.deliver()
+    receive(house, mod, "Block", house.uri(kim), target=house.uri(grief), removeData=takes_along)
+    assert state(house, grief, kim) == "removed"
+    assert live(house) == ({there.id} if takes_along else {here.id, there.id})
+    assert (("Delete(id)", "far.example") in {(sent.kind, sent.host) for sent in house.sent()}) is takes_along
+
+
+@pytest.mark.parametrize("role", ["member", "facilitator"])
+def test_who_was_shown_out_is_let_back_by_the_group_s_facilitators_only(house: House, grief: int, role: str) -> None:
+    """Lemmy undoes a ban; after that they come in as anybody does. Who left, or is banned, is not concerned."""
+    kim, mod = house.stranger("kim", "near.example", grief), house.stranger("mod", "far.example", grief, role=role)
+    house.place(grief, kim, state="removed")
+    block = {"id": f"{house.uri(mod)}/blocks/1", "type": "Block", "actor": house.uri(mod), "object": house.uri(kim),
+             "target": house.uri(grief)}  # fmt: skip
+    receive(house, kim, "Follow", house.uri(grief))
+    assert state(house, grief, kim) == "pending"
+    house.place(grief, kim, state="removed")
+    passed_over(house, mod, "Undo", block)
+    receive(house, kim, "Follow", house.uri(grief), id=f"{house.uri(kim)}/follows/2")
+    assert state(house, grief, kim) == ("active" if role == "facilitator" else "pending")
+    house.place(grief, kim, state="banned")
+    passed_over(house, mod, "Undo", block, id=f"{house.uri(mod)}/undos/2")
+    assert state(house, grief, kim) == "banned"

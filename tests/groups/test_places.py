@@ -81,7 +81,7 @@ def test_what_can_be_joined_is_what_is_open_to_be_known(house: House) -> None:
     """No sealed group, none of another node, no hidden one but to its members; the operator sees all of this node."""
     house.group("known")
     hidden, sealed = house.group("hidden", join_rule="invite"), house.group("sealed")
-    house.do(change_group, None, sealed, GroupChanges(state="sealed"))
+    house.do(change_group, house.uris, None, sealed, GroupChanges(state="sealed"))
     house.stranger("club", "club.example", kind="Group")
     ana, eve = house.person("ana", hidden), house.person("eve")
     assert [view.card.handle for view in house.ask(groups_to_join, Viewer(eve))] == ["known"]

@@ -116,7 +116,7 @@ def test_a_group_that_rests_takes_nothing(house: House, state: str) -> None:
     grief = house.group("grief", owner_id=house.person("owner"))
     ana = house.person("ana", grief)
     house.post(ana, "before", group_id=grief)
-    house.do(founding.change_group, None, grief, founding.GroupChanges(state=state))
+    house.do(founding.change_group, house.uris, None, grief, founding.GroupChanges(state=state))
     assert isinstance(refused(house, ana, "after", group_id=grief), NotAllowed)
 
 
@@ -319,7 +319,7 @@ def test_an_edit_cannot_move_a_post_or_lengthen_its_life(house: House) -> None:
     grief, town = house.group("grief", keep=timedelta(days=2)), house.group("town", audience="public")
     ana = house.person("ana", grief, town)
     post = house.post(ana, "first", group_id=grief)
-    house.do(founding.change_group, None, grief, founding.GroupChanges(keep=timedelta(days=900)))
+    house.do(founding.change_group, house.uris, None, grief, founding.GroupChanges(keep=timedelta(days=900)))
     house.clock.move(timedelta(days=2) - timedelta(seconds=1))
     edited = house.edit(ana, post.id, "@town second", group_id=town)
     assert (edited.group.id, edited.expires_at) == (grief, post.expires_at)
@@ -406,7 +406,7 @@ def test_one_deletes_ones_own_words_after_leaving(house: House) -> None:
     ana = house.person("ana", grief)
     post = house.post(ana, "mine", group_id=grief)
     house.place(grief, ana, state="removed")
-    house.do(founding.change_group, None, grief, founding.GroupChanges(state="sealed"))
+    house.do(founding.change_group, house.uris, None, grief, founding.GroupChanges(state="sealed"))
     house.delete(ana, post.id)
     assert house.row(post.id).state == "hidden"
 

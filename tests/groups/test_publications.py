@@ -38,8 +38,8 @@ class Scene:
 
     def fetch(self, what: str, requester: Requester, post: PostView | None = None) -> Publication | Ended | None:
         """Ask for a document of a post."""
-        question = getattr(self.publications, what)
-        found: Publication | Ended | None = self.house.ask(question, (post or self.post).id, requester)
+        question, query = getattr(self.publications, what), [NOTHING] if what in {"thread", "replies"} else []
+        found: Publication | Ended | None = self.house.ask(question, (post or self.post).id, *query, requester)
         return found
 
     def actor(self, actor_id: int) -> ActorView:
@@ -204,7 +204,8 @@ def test_what_never_was_is_not_there(house: House) -> None:
     """Not for an id that was never given."""
     scene = Scene(house, "public")
     for what in EVERY_DOCUMENT:
-        assert house.ask(getattr(scene.publications, what), 1, NOBODY) is None
+        query = [NOTHING] if what in {"thread", "replies"} else []
+        assert house.ask(getattr(scene.publications, what), 1, *query, NOBODY) is None
 
 
 def test_the_end_of_a_direct_post_is_not_told_to_everybody(house: House) -> None:
@@ -285,7 +286,7 @@ def test_an_outbox_is_bounded(house: House) -> None:
 def test_a_group_that_turns_inward_is_gone_at_once(house: House) -> None:
     """Document, posts and collections, though they were public a moment before."""
     scene = Scene(house, "public")
-    house.do(founding.change_group, None, scene.group, founding.GroupChanges(audience="none"))
+    house.do(founding.change_group, house.uris, None, scene.group, founding.GroupChanges(audience="none"))
     for requester in (NOBODY, scene.member):
         assert house.ask(scene.publications.actor, scene.actor(scene.group), requester) is None
         for what in EVERY_DOCUMENT:

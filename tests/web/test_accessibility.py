@@ -73,6 +73,10 @@ class Site:
         self.member.submit(page, page.form(field="Your reply").fill("Your reply", self.words.text), "Reply")
         return path
 
+    def _report(self, words: str) -> Page:
+        page = self.member.visit(f"{self.post}/report")
+        return self.member.submit(page, page.form(button="Report it").fill("words", words), "Report it")
+
     def pages(self) -> dict[str, Page]:
         """Return every page once, by what it is."""
         group, stranger = f"/groups/{self.group}", self.place.browser()
@@ -84,13 +88,17 @@ class Site:
         shown["public group"] = stranger.visit(f"/@{self.words.public.lower()}")
         shown["wrong password"] = self._wrong_password()
         own = ["/", "/groups", "/settings/names", "/settings/names/new", "/settings/password", "/sign-out", group]
-        own += [f"{group}/{tail}" for tail in ("members", "requests", "invites", "leave")]
+        own += [f"{group}/{tail}" for tail in ("members", "requests", "invites", "reports", "leave")]
         own += [
             self.post,
             *(f"{self.post}/{tail}" for tail in ("reply", "edit", "delete")),
             f"/@{self.words.person.lower()}",
         ]
         shown |= {f"signed in {path}": self.owner.visit(path) for path in own}
+        shown["reporting"] = self.member.visit(f"{self.post}/report")
+        shown["too long a report"] = self._report("x" * 3_000)
+        shown["reported"] = self._report(self.words.text)
+        shown["reports"] = self.owner.visit(f"{group}/reports")
         shown["joining"] = self.newcomer.visit(f"{group}/join")
         shown["removing"] = self.owner.visit(self._remove_link())
         invited = self._invitation()

@@ -141,6 +141,12 @@ async def test_what_was_posted_in_a_group_stands_on_its_profile_as_boosts(world:
     assert faults(shown, WRAPPER) == []
     for name in ("pinned", "only_media"):
         assert await circle.as_ada.told("GET", f"/api/v1/accounts/{circle.group}/statuses", params={name: "true"}) == []
+    await circle.as_ada.told("POST", f"/api/v1/statuses/{shown['reblog']['id']}/pin")
+    on_top = f"/api/v1/accounts/{circle.group}/statuses?pinned=true"
+    assert [each["id"] for each in await circle.as_ada.told("GET", on_top)] == [shown["id"]]
+    await circle.as_group.told("POST", f"/api/v1/statuses/{shown['reblog']['id']}/unpin")
+    assert await circle.as_ada.told("GET", on_top) == []
+    assert (await circle.as_ben.post(f"/api/v1/statuses/{shown['reblog']['id']}/pin")).status_code == 403
     [own] = await circle.as_ada.told("GET", f"/api/v1/accounts/{circle.ben}/statuses")
     assert (own["reblog"], own["account"]["id"]) == (None, str(circle.ben))
 

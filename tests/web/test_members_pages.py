@@ -2,6 +2,8 @@
 
 import pytest
 
+from groups.places import membership_of
+from groups.roles import is_named
 from tests.factories import make_group, make_member
 from tests.web.browsing import Place
 
@@ -77,6 +79,41 @@ def test_removing_a_member_asks_first(circle: Circle, place: Place) -> None:
     page = fay.submit(page, page.form(button="Remove"))
     assert ("They no longer belong to the group." in page.text, circle.state(circle.mia)) == (True, "removed")
     assert place.signed_in("mia").visit(f"{circle.path}/members").status == 404
+
+
+def role(circle: Circle, place: Place, actor: int) -> str:
+    found = place.database.read_now(membership_of, circle.group, actor)
+    assert found is not None
+    return found.role
+
+
+def test_the_owner_has_members_look_after_the_group_and_others_see_no_button(circle: Circle, place: Place) -> None:
+    owner = place.signed_in("owner")
+    page = owner.visit(f"{circle.path}/members")
+    page = owner.submit(page, page.form(button="Let them look after it Mia"), "Let them look after it Mia")
+    assert ("They look after the group now." in page.text, role(circle, place, circle.mia)) == (True, "facilitator")
+    foreign = {"Origin": "https://evil.example"}
+    form = page.form(button="Look after it no longer Mia")
+    assert owner.send_form(page, form, "Look after it no longer Mia", headers=foreign).status_code == 403
+    page = owner.submit(page, form, "Look after it no longer Mia")
+    assert ("They no longer look after the group." in page.text, role(circle, place, circle.mia)) == (True, "member")
+    for who in ("fay", "mia"):
+        assert "Let them look after it" not in place.signed_in(who).visit(f"{circle.path}/members").text
+
+
+def test_who_looks_after_a_group_that_others_read_may_tell_other_sites(place: Place) -> None:
+    fay = place.member("fay")
+    group = place.do(make_group, place.uris, "town", audience="public")
+    place.do(make_member, group, fay, role="facilitator")
+    browser = place.signed_in("fay")
+    page = browser.visit(f"/groups/{group}/members")
+    for button, named in (("Tell other sites that you look after it", True), ("Do not tell other sites", False)):
+        page = browser.submit(page, page.form(button=button), button)
+        assert place.database.read_now(is_named, group, fay) is named
+
+
+def test_a_group_that_nothing_leaves_offers_no_such_thing(circle: Circle, place: Place) -> None:
+    assert "other sites" not in place.signed_in("fay").visit(f"{circle.path}/members").text
 
 
 @pytest.mark.parametrize(("who", "whom"), [("fay", "owner"), ("mia", "fay"), ("owner", "owner")])

@@ -218,3 +218,20 @@ def test_a_closed_conversation_says_so_and_takes_no_reply(place: Place, circle: 
     assert (refused.status, "takes no more replies" in refused.text) == (403, True)
     place.do(set_locked, stored, locked=False)
     assert "Reply to the conversation" in circle.as_ben.visit(path).text
+
+
+def test_who_looks_after_the_group_keeps_a_post_on_top(circle: Circle) -> None:
+    first = circle.write(circle.as_ben, "Read this first.")
+    circle.write(circle.as_ben, "And then this.")
+    assert "Keep on top" not in circle.as_ben.visit(first).text
+    page = circle.as_ada.visit(first)
+    button = "Keep on top the post by Ben"
+    page = circle.as_ada.submit(page, page.form(button=button), button)
+    assert "The post stays on top of the group now." in page.text
+    text = circle.as_ben.visit(circle.path).text
+    assert text.index("Read this first.") < text.index("And then this.")
+    assert (text.count("Read this first."), "kept on top" in text) == (1, True)
+    page = circle.as_ada.visit(first)
+    button = "Keep on top no longer the post by Ben"
+    circle.as_ada.submit(page, page.form(button=button), button)
+    assert "kept on top" not in circle.as_ben.visit(circle.path).text

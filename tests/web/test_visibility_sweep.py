@@ -19,8 +19,8 @@ from starlette.applications import Starlette
 
 from activitypub.models import Actor
 from activitypub.uris import Uris
-from groups import composing, invitations, posting
-from groups.models import Bookmark, Group, Invitation, Membership, Post, Reaction
+from groups import composing, invitations, posting, reports
+from groups.models import Bookmark, Group, Invitation, Membership, Pin, Post, Reaction, Report
 from groups.notifications import NOTIFICATIONS
 from groups.views import ANYONE, Viewer
 from node.database import ThreadedDatabase
@@ -54,6 +54,7 @@ class Known:
     author: int
     asking: int
     invitation: int
+    report: int
     news: int
     list_of_ids: tuple[int, ...]
 
@@ -82,7 +83,7 @@ class Node:
 
 def rows_of(uow: UnitOfWork, group_id: int) -> list[Any]:
     found: list[Any] = []
-    for record in (Group, Membership, Post, Invitation, Reaction, Bookmark, Actor):
+    for record in (Group, Membership, Post, Invitation, Reaction, Bookmark, Report, Pin, Actor):
         table = table_of(record)
         query = select(table).order_by(*table.primary_key.columns)
         if record in {Actor, Group}:
@@ -117,11 +118,13 @@ def settle(place: Place) -> tuple[Known, dict[str, int]]:
     post = do(write_post, uris, people["olive"], WORDS, group_id=group)
     reply = do(write_post, uris, people["mia"], WORDS, parent_id=post)
     invitation, _ = do(invitations.invite, people["olive"], group, 5, timedelta(days=7))
+    about = reports.NewReport(people["mia"], (reply,), "that was cruel")
+    report, _ = do(reports.file_report, uris, people["olive"], about)
     news = do(news_of, people["olive"])
     assert news
     ids = (group, post, reply, people["mia"], people["olive"])
     return (
-        Known(group, post, reply, people["mia"], people["ask"], invitation.id, news, ids),
+        Known(group, post, reply, people["mia"], people["ask"], invitation.id, report, news, ids),
         {**people, "garden": other},
     )
 
@@ -166,6 +169,7 @@ def fillings(path: str, known: Known) -> Iterator[tuple[str, str]]:
         "post": (known.post, known.reply),
         "actor": (known.asking, known.author),
         "invitation": (known.invitation,),
+        "report": (known.report,),
         "persona": (known.author,),
         "handle": (HIDDEN, "mia"),
         "key": (f"favourite-{known.post}", f"ungrouped-{known.news}"),
@@ -245,6 +249,8 @@ async def test_no_parameter_of_a_method_tells_or_changes_anything_outside(node: 
     asked += [("GET", path, "id[]", {}) for path in ("/api/v1/accounts", "/api/v1/statuses")]
     asked += [("GET", "/api/v1/accounts/relationships", "id[]", {}), ("GET", "/api/v1/notifications", "account_id", {})]
     asked += [("POST", "/api/v1/statuses", "in_reply_to_id", {"status": "let me in"})]
+    asked += [("POST", "/api/v1/reports", "account_id", {"comment": "tell me"})]
+    asked += [("POST", "/api/v1/reports", "status_ids[]", {"account_id": str(known.author)})]
     if who != "group elsewhere":  # a group speaks in itself, whatever else is asked for
         asked += [("POST", "/api/v1/statuses", "group_id", {"status": "let me in"})]
         asked += [("POST", "/api/v1/statuses", "context_id", {"status": "@mia let me in", "visibility": "direct"})]

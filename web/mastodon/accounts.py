@@ -5,12 +5,13 @@ empty, and one's own following is shown to oneself alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from activitypub.uris import Uris
 from groups import membership, people, places, timelines
 from groups.errors import NotAllowed, NotFound, SecondName
+from groups.pinning import pinned_in
 from groups.views import ActorCard, GroupView, MembershipView, Page, PostView, Viewer
 from privacy.unit_of_work import UnitOfWork
 from web.mastodon import entities
@@ -112,8 +113,8 @@ class Wanted:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing can be found: there are no pins, media or tags."""
-        return self.pinned or self.media or self.tagged
+        """Whether nothing can be found: there are no media or tags."""
+        return self.media or self.tagged
 
 
 def statuses_of(
@@ -126,6 +127,9 @@ def statuses_of(
     whose = people.card_for(uow, viewer, actor_id)
     if wanted.is_empty or (whose.is_group and not wanted.boosts and not whose.local):
         return [], whose.is_group
+    if wanted.pinned:
+        is_whole = whose.is_group and page == replace(page, max_id=None, since_id=None, min_id=None)
+        return pinned_in(uow, viewer, actor_id) if is_whole else [], whose.is_group
     if whose.is_group and wanted.boosts:
         return timelines.group_timeline(uow, viewer, actor_id, page, threads_only=not wanted.replies), True
     return timelines.author_timeline(uow, viewer, actor_id, page, replies=wanted.replies), whose.is_group

@@ -12,6 +12,7 @@ from html import escape
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from groups.reports import NewReport
 from groups.views import ActorCard, GroupView, MembershipView, NotificationView, PostView, Thread
 
 Json: TypeAlias = dict[str, Any]
@@ -31,6 +32,7 @@ NOTIFICATION_TYPES = {
     "reply": "mention",
     "reaction": "favourite",
     "join_request": "follow_request",
+    "report": "admin.report",
     "announcement": "status",
 }
 """What each kind of news is to an app; kinds that no app knows are not sent (client API reference §7)."""
@@ -316,7 +318,33 @@ def notification(news: NotificationView, site: Site) -> Json:
         "group_key": group_key(news),
         "account": account(news.actor, site),
     }
+    if news.kind == "report":
+        return {**told, **_reported(news, site)}
     return told if news.post is None else {**told, "status": status(news.post, site)}
+
+
+def _reported(news: NotificationView, site: Site) -> Json:
+    """Return what an app is told of a report: whom it is about; it seems to come from the group, as nobody is named."""
+    posts = () if news.post is None else (news.post.id,)
+    new = NewReport(news.actor.id, posts)
+    reporter = {} if news.group is None else {"account": account(news.group.card, site)}
+    return {"report": report(news.number, news.actor, new, "other", news.created_at, site), **reporter}
+
+
+def report(identifier: int, target: ActorCard, new: NewReport, category: str, made_at: datetime, site: Site) -> Json:
+    """Return a Report; its words go to its author alone."""
+    return {
+        "id": str(identifier),
+        "action_taken": False,
+        "action_taken_at": None,
+        "category": category,
+        "comment": new.words,
+        "forwarded": new.forward,
+        "created_at": moment(made_at),
+        "status_ids": [str(post_id) for post_id in new.post_ids] or None,
+        "rule_ids": None,
+        "target_account": account(target, site),
+    }
 
 
 def group_key(news: NotificationView) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from groups.content import MAX_NAME_CHARACTERS, MAX_SOURCE_CHARACTERS
 from groups.people import MAX_SUMMARY_CHARACTERS
+from groups.pinning import MOST
 from web.mastodon.calls import Call, Method, Who
 from web.mastodon.entities import Site
 from web.mastodon.stubs import empty, nothing
@@ -33,7 +34,7 @@ def limits() -> dict[str, Any]:
     return {
         "accounts": {
             "max_featured_tags": 0,
-            "max_pinned_statuses": 0,
+            "max_pinned_statuses": MOST,
             "max_profile_fields": 0,
             "max_note_length": MAX_SUMMARY_CHARACTERS,
             "max_display_name_length": MAX_NAME_CHARACTERS,

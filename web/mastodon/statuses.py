@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activitypub.uris import Uris
-from groups import composing, posting, reactions, timelines
+from groups import composing, pinning, posting, reactions, timelines
 from groups.composing import NewPost, PostForm
 from groups.errors import Invalid, NotAllowed, NotFound
 from groups.views import PostView, Viewer
@@ -197,10 +197,15 @@ async def boost(call: Call) -> None:
     raise NotAllowed(public="What is written in a group stays there: it cannot be boosted.")
 
 
-async def pin(call: Call) -> None:
-    """Refuse to pin. https://docs.joinmastodon.org/methods/statuses/#pin"""
-    await call.read(timelines.post, call.viewer, post_id(call))
-    raise Invalid({"base": "Posts cannot be pinned here."})
+async def pin(call: Call) -> entities.Json:
+    """Keep a post on top of its group. https://docs.joinmastodon.org/methods/statuses/#pin"""
+    post = await call.write(pinning.pin, call.context.uris, call.actor_id, post_id(call))
+    return {**entities.status(post, call.site), "pinned": True}
+
+
+async def unpin(call: Call) -> entities.Json:
+    """Keep a post on top no longer. https://docs.joinmastodon.org/methods/statuses/#unpin"""
+    return entities.status(await call.write(pinning.unpin, call.context.uris, call.actor_id, post_id(call)), call.site)
 
 
 STATUS = "/api/v1/statuses/{id}"
@@ -222,5 +227,5 @@ METHODS = (
     Method("POST", f"{STATUS}/reblog", boost, ("write:statuses",)),
     Method("POST", f"{STATUS}/unreblog", show_status, ("write:statuses",)),
     Method("POST", f"{STATUS}/pin", pin, ("write:accounts",)),
-    Method("POST", f"{STATUS}/unpin", show_status, ("write:accounts",)),
+    Method("POST", f"{STATUS}/unpin", unpin, ("write:accounts",)),
 )

@@ -9,9 +9,11 @@ from starlette.routing import BaseRoute
 
 from groups.errors import NotFound
 from groups.membership import leave, request_to_join
+from groups.pinning import pinned_in
 from groups.places import group as group_by_id
 from groups.places import group_by_handle, groups_of, groups_to_join, memberships, requests_of, standing_of
 from groups.policy import Act, Standing, may
+from groups.reports import waiting
 from groups.timelines import group_timeline
 from groups.views import GroupView, MembershipView, Page, PostView, Viewer
 from privacy.records import MAX_ID
@@ -33,9 +35,11 @@ class GroupPage:
 
     group: GroupView
     standing: Standing
+    on_top: tuple[PostView, ...]
     posts: tuple[PostView, ...]
     more: bool
     requests: int
+    reports: int
 
 
 def routes(pages: Pages) -> list[BaseRoute]:
@@ -150,7 +154,9 @@ def group_page(uow: UnitOfWork, viewer: Viewer, key: str, before: int | None) ->
     posts = group_timeline(uow, viewer, group.id, wanted, threads_only=True) if may_read else []
     cares = viewer.actor_id is not None and bool(may(Act.SEE_REQUESTS, standing))
     requests = len(requests_of(uow, viewer.actor_id, group.id)) if cares else 0
-    return GroupPage(group, standing, tuple(posts[:PAGE_POSTS]), len(posts) > PAGE_POSTS, requests)
+    reports = waiting(uow, viewer.actor_id or 0, group.id) if cares else 0
+    on_top = tuple(pinned_in(uow, viewer, group.id)) if may_read and before is None else ()
+    return GroupPage(group, standing, on_top, tuple(posts[:PAGE_POSTS]), len(posts) > PAGE_POSTS, requests, reports)
 
 
 def groups_with_places(uow: UnitOfWork, persona_id: int) -> list[tuple[GroupView, MembershipView | None]]:
@@ -171,8 +177,12 @@ def _values(asking: Visitor, found: GroupPage, before: int | None) -> dict[str, 
     signed_in = asking.me is not None
     return {
         "group": group_card(found.group, asking.now, asking.language),
-        "posts": [post_card(post, standing, me) for post in found.posts],
+        "posts": [
+            *(post_card(post, standing, me, pinned=True) for post in found.on_top),
+            *(post_card(post, standing, me) for post in found.posts if post not in found.on_top),
+        ],
         "requests": found.requests,
+        "reports": found.reports,
         "may_read": standing.takes_part or found.group.audience == "public",
         "may_post": signed_in and bool(may(Act.POST, standing)),
         "may_join": signed_in and not standing.is_active and bool(may(Act.JOIN, standing)),

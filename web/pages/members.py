@@ -10,6 +10,7 @@ from groups.errors import NotFound
 from groups.membership import admit, refuse, remove
 from groups.places import members_of, requests_of, standing_of
 from groups.policy import Act, Standing, Target, may
+from groups.roles import appoint, be_named, dismiss, is_named
 from groups.views import ActorCard, GroupView, MembershipView, Viewer
 from privacy.unit_of_work import UnitOfWork
 from web.pages.asked import id_of, key_of, notice
@@ -26,6 +27,13 @@ class People:
     group: GroupView
     standing: Standing
     people: tuple[tuple[ActorCard, MembershipView], ...]
+    is_named: bool
+    """Whether other sites are told that the reader looks after it."""
+
+    @property
+    def may_be_named(self) -> bool:
+        """Whether the reader is one of whom other sites can be told so."""
+        return bool(may(Act.BE_NAMED, self.standing))
 
 
 def routes(pages: Pages) -> list[BaseRoute]:
@@ -35,6 +43,8 @@ def routes(pages: Pages) -> list[BaseRoute]:
         pages.route("/groups/{group}/requests/{actor}/admit", let_in, verb="POST"),
         pages.route("/groups/{group}/requests/{actor}/refuse", turn_away, verb="POST"),
         pages.route("/groups/{group}/members", members),
+        pages.route("/groups/{group}/members/{actor}/role", change_role, verb="POST"),
+        pages.route("/groups/{group}/named", change_naming, verb="POST"),
         pages.route("/groups/{group}/members/{actor}/remove", ask_to_remove),
         pages.route("/groups/{group}/members/{actor}/remove", take_away, verb="POST"),
     ]
@@ -77,11 +87,41 @@ async def members(asking: Visitor) -> Response:
         {
             "who": who(card, asking.me.id, place.role, asking.language),
             "may_remove": card.id != asking.me.id and bool(may(Act.REMOVE, found.standing, Target(role=place.role))),
+            "may_appoint": not place.is_facilitator and bool(may(Act.APPOINT, found.standing)),
+            "may_dismiss": place.is_facilitator and bool(may(Act.DISMISS, found.standing, _aim(asking, card, place))),
+            "may_be_named": card.id == asking.me.id and found.group.audience != "none" and found.may_be_named,
         }
         for card, place in found.people
     ]
-    values = {"group": group_card(found.group, asking.now, asking.language), "people": people}
+    values = {
+        "group": group_card(found.group, asking.now, asking.language),
+        "people": people,
+        "is_named": found.is_named,
+    }
     return asking.page("members.html", asking.say("Members"), values, section="groups", notice=notice(asking))
+
+
+async def change_role(asking: Visitor) -> Response:
+    """Have a member look after the group, or no longer."""
+    assert asking.me is not None
+    form = await asking.form()
+    group = await asking.context.database.read(find_group, asking.viewer, key_of(asking))
+    write, actor = asking.context.database.write, id_of(asking, "actor")
+    if form.line("on") == "no":
+        await write(dismiss, asking.context.uris, asking.me.id, group.id, actor)
+        return asking.go(f"/groups/{group.id}/members?done=dismissed")
+    await write(appoint, asking.me.id, group.id, actor)
+    return asking.go(f"/groups/{group.id}/members?done=appointed")
+
+
+async def change_naming(asking: Visitor) -> Response:
+    """Let other sites know that one looks after the group, or no longer."""
+    assert asking.me is not None
+    form = await asking.form()
+    group = await asking.context.database.read(find_group, asking.viewer, key_of(asking))
+    named = form.line("on") != "no"
+    await asking.context.database.write(be_named, asking.context.uris, asking.me.id, group.id, named=named)
+    return asking.go(f"/groups/{group.id}/members?done={'named' if named else 'unnamed'}")
 
 
 async def ask_to_remove(asking: Visitor) -> Response:
@@ -125,4 +165,9 @@ def members_page(uow: UnitOfWork, viewer: Viewer, key: str) -> People:
     """Return the members of a group to one of them. Raises NotFound."""
     group = find_group(uow, viewer, key)
     standing = standing_of(uow, group.id, viewer.actor_id)
-    return People(group, standing, tuple(members_of(uow, viewer, group.id)))
+    people = tuple(members_of(uow, viewer, group.id))
+    return People(group, standing, people, is_named(uow, group.id, viewer.actor_id or 0))
+
+
+def _aim(asking: Visitor, card: ActorCard, place: MembershipView) -> Target:
+    return Target(is_own=asking.me is not None and card.id == asking.me.id, role=place.role)

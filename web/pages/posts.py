@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from groups.composing import NewPost, PostForm, compose, handles_of, known_actors
 from groups.copies import Copies, copies_of
 from groups.errors import Invalid, NotFound
+from groups.pinning import is_pinned, pin, unpin
 from groups.places import standing_of
 from groups.policy import Act, Standing, Target, may
 from groups.posting import delete_post, edit_post, publish_post
@@ -60,6 +61,7 @@ def routes(pages: Pages) -> list[BaseRoute]:
         pages.route("/groups/{group}/{post:int}/delete", ask_to_delete),
         pages.route("/groups/{group}/{post:int}/delete", delete, verb="POST"),
         pages.route("/groups/{group}/{post:int}/support", support, verb="POST"),
+        pages.route("/groups/{group}/{post:int}/pin", keep_on_top, verb="POST"),
         pages.route("/groups/{group}/{post:int}/copies", show_copies),
     ]
 
@@ -85,13 +87,14 @@ async def show(asking: Visitor) -> Response:
 
 async def show_conversation(asking: Visitor, key: str) -> Response:
     """Show the conversation of a post in a group that the address names."""
-    found, standing = await asking.context.database.read(conversation, asking.viewer, key, id_of(asking, "post"))
+    read = asking.context.database.read
+    found, standing = await read(conversation, asking.viewer, key, id_of(asking, "post"))
     post, me = found.post, None if asking.me is None else asking.me.id
     if found.ancestors and found.ancestors[0].id == post.thread_id:
         return asking.go(f"{post_path(found.ancestors[0])}#post-{post.id}")
     values = {
         "group": group_card(post.group, asking.now, asking.language),
-        "root": post_card(post, standing, me),
+        "root": post_card(post, standing, me, pinned=await read(is_pinned, post.id)),
         "replies": branches(found, standing, me),
         "count": len(found.descendants),
     }
@@ -182,6 +185,17 @@ async def support(asking: Visitor) -> Response:
     await asking.context.database.write(deed, asking.context.uris, asking.me.id, found.post.id)
     path = group_path(found.post.group)
     return asking.go(f"{path}#post-{found.post.id}" if form.line("from") == "group" else post_path(found.post))
+
+
+async def keep_on_top(asking: Visitor) -> Response:
+    """Keep a post on top of its group, or no longer."""
+    assert asking.me is not None
+    form = await asking.form()
+    found = await asking.context.database.read(written, asking.viewer, key_of(asking), id_of(asking, "post"))
+    stays = form.line("on") != "no"
+    deed = pin if stays else unpin
+    await asking.context.database.write(deed, asking.context.uris, asking.me.id, found.post.id)
+    return asking.go(f"{group_path(found.post.group)}?done={'pinned' if stays else 'unpinned'}")
 
 
 async def show_copies(asking: Visitor) -> Response:

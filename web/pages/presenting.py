@@ -78,6 +78,9 @@ class PostCard:
     may_edit: bool
     may_delete: bool
     only_named: bool
+    may_report: bool = False
+    may_pin: bool = False
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,9 @@ def group_card(group: GroupView, now: datetime, language: str) -> GroupCard:
     )
 
 
-def post_card(post: PostView, standing: Standing, me: int | None, *, answers: str = "") -> PostCard:
+def post_card(
+    post: PostView, standing: Standing, me: int | None, *, answers: str = "", pinned: bool = False
+) -> PostCard:
     """Return a post as pages show it to somebody with this standing in its group."""
     text = SPACE.sub(" ", text_of(post.html)).strip()
     target = Target(is_own=post.mine)
@@ -169,7 +174,14 @@ def post_card(post: PostView, standing: Standing, me: int | None, *, answers: st
         may_edit=post.mine and bool(may(Act.EDIT, standing, target)),
         only_named=post.audience == "direct",
         may_delete=signed_in and bool(may(Act.DELETE, standing, target)),
+        may_report=signed_in and not post.mine,
+        may_pin=signed_in and _begins(post) and bool(may(Act.PIN, standing)),
+        pinned=pinned,
     )
+
+
+def _begins(post: PostView) -> bool:
+    return post.id == post.thread_id and post.audience == "group"
 
 
 def line(post: PostView, me: int | None, language: str) -> Line:
