@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import exists
 
-from activitypub.models import Delivery, InboxItem, LedgerEntry, OutboxItem, Tombstone
+from activitypub.models import Delivery, InboxItem, LedgerEntry, OutboxItem, RuleChange, Tombstone
 from privacy.ends import EndRule
 from privacy.unit_of_work import table_of
 
@@ -24,5 +24,6 @@ ENDS = (
     ),
     EndRule(LEDGER.c.ends_at),
     EndRule(TOMBSTONES.c.ends_at),
+    EndRule(table_of(RuleChange).c.ends_at),
 )
-"""Received activities, what waited to be sent, who got what, and what was undone before it came."""
+"""Received activities, what waited to be sent, who got what, what was undone before it came, and old changes."""

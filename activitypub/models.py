@@ -102,9 +102,62 @@ class PeerRule(Record):
     """The canonical name, with a port where the rule is for that alone."""
     level: Mapped[str]
     """`allow` (trusted), `normal`, `limit`, `quarantine` or `suspend`."""
+    reject_media: Mapped[bool]
+    reject_reports: Mapped[bool]
+    obfuscate: Mapped[bool]
+    public_comment: Mapped[str]
+    private_comment: Mapped[str]
+    """For the admins alone; lists that are passed on never carry it."""
     source: Mapped[str]
-    """`manual`, or `import` for what came with a list."""
+    """`manual`, `import` for what came with a list, or `subscription` for what comes with one again and again."""
+    origin: Mapped[str | None]
+    """What that list is called: a file's name, or an address."""
+    list_id: Mapped[int | None] = mapped_column(index=True)
+    made_by: Mapped[int | None]
+    """The account of the admin who made or confirmed it; null for the command line."""
     made_on: Mapped[datetime] = mapped_column(Day)
+
+
+class RuleChange(Record):
+    """A change of the rules: one that waits for an admin or for its hour, or one that was made and can be undone."""
+
+    __tablename__ = "rule_changes"
+    holds = Holds("what an admin or a list changed of the rules for servers", OnErasure.KEEP)
+    __table_args__ = (Index("ix_rule_changes_state_applies_at", "state", "applies_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    """`manual`, `import` or `subscription`, as the source of its rules."""
+    origin: Mapped[str | None]
+    """What the list is called."""
+    list_id: Mapped[int | None] = mapped_column(index=True)
+    state: Mapped[str]
+    """`draft`, `waiting` (for `applies_at`), `applied`, `undone` or `dropped`."""
+    made_by: Mapped[int | None]
+    """The account of the admin who asked for it or confirmed it; null for the command line and for nobody yet."""
+    made_on: Mapped[datetime] = mapped_column(Day)
+    applies_at: Mapped[datetime | None]
+    undo_until: Mapped[datetime | None]
+    parked: Mapped[int] = mapped_column(default=0)
+    """How many places it put on hold when it was made."""
+    ends_at: Mapped[datetime] = mapped_column(Day, index=True)
+    """When it is forgotten; the rules stay."""
+
+
+class RuleChangeLine(Record):
+    """What a change does to the rule of one domain."""
+
+    __tablename__ = "rule_change_lines"
+    holds = Holds("the rule of a domain before and after a change", OnErasure.KEEP)
+
+    change_id: Mapped[int] = mapped_column(ForeignKey("rule_changes.id", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
+    after: Mapped[str | None]
+    """The rule as JSON; null for none."""
+    before: Mapped[str | None]
+    """What held until the change was made, as JSON; null for none, and until then."""
+    made: Mapped[bool] = mapped_column(default=False)
+    """Whether the line was carried out: what a human ruled meanwhile is left as it is."""
 
 
 class InboxItem(Record, Due):

@@ -7,28 +7,28 @@ the domains above a host, each server that was seen also has the level that the 
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, Table, delete, func, select, text, update
+from sqlalchemy import ScalarSelect, Table, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.errors import Blocked, MalformedActivity
 from activitypub.models import Delivery, Peer, PeerRule
 from activitypub.origins import canonical_host
+from activitypub.rules import CLOSED, LIMIT, MANUAL, Rule
 from privacy.unit_of_work import Database, UnitOfWork, table_of
 
-LEVELS = ("allow", "normal", "limit", "quarantine", "suspend")
-CLOSED = frozenset({"quarantine", "suspend"})
-"""Nothing is taken from these and nothing sent to them: of the one until a human has looked, of the other for good."""
 MODES = ("open", "quarantine", "allowlist", "off")
 FRESH_FOR = timedelta(seconds=15)
 """How late another process learns of a rule at most; the one that makes it knows at once."""
 KNOWN_TO_ALL = FRESH_FOR + timedelta(seconds=1)
-MANUAL, IMPORT = "manual", "import"
-"""Who made a rule: a human for that very domain, or a list. What a human said of a domain, no list changes."""
 REWRITTEN_AT_ONCE = 500
 PEERS, RULES, DELIVERIES = table_of(Peer), table_of(PeerRule), table_of(Delivery)
+COLUMNS = tuple(field.name for field in fields(Rule))
+COUNTS = or_(RULES.c.source == MANUAL, RULES.c.level.in_((*sorted(CLOSED), LIMIT)))
+"""The same as `Rule.lets_in`, as a condition."""
 
 
 class PeerPolicy:
@@ -73,7 +73,7 @@ class PeerPolicy:
         if self.is_refused(host):
             raise Blocked(f"host {host}")
 
-    def replace(self, levels: Mapping[str, str], now: datetime) -> None:
+    def replace(self, levels: Mapping[str, str], now: datetime | None) -> None:
         """Take over the rules as they stand in the database."""
         self._levels, self._loaded_at = dict(levels), now
 
@@ -111,11 +111,20 @@ def covering(host: str, domains: Mapping[str, Any]) -> str | None:
 
 
 def levels(uow: UnitOfWork, *, source: str | None = None) -> dict[str, str]:
-    """Return the rules by domain, or those alone that come from one source."""
-    query = select(RULES.c.host, RULES.c.level)
+    """Return the levels by domain that count, or those alone that come from one source.
+
+    That a list calls a server harmless is no reason to let it in: only a human says so (`Rule.lets_in`).
+    """
+    query = select(RULES.c.host, RULES.c.level).where(COUNTS)
     if source is not None:
         query = query.where(RULES.c.source == source)
     return {row.host: row.level for row in uow.connection.execute(query)}
+
+
+def rules(uow: UnitOfWork) -> dict[str, Rule]:
+    """Return every rule by domain, whole."""
+    query = select(RULES.c.host, *(RULES.c[name] for name in COLUMNS))
+    return {row.host: Rule(*row[1:]) for row in uow.connection.execute(query)}
 
 
 def note_seen(uow: UnitOfWork, host: str) -> None:
@@ -136,31 +145,30 @@ def set_level(uow: UnitOfWork, host: str, level: str) -> str:
 
     Raises ValueError for an unknown level, MalformedActivity for what is no host.
     """
-    if level not in LEVELS:
-        raise ValueError(f"level {level!r}")
-    name = canonical_host(host)
-    _hold_peers(uow)
-    made = _insert(uow, RULES).values(_new_rule(uow, name, level, MANUAL))
-    told = {"level": made.excluded.level, "source": made.excluded.source, "made_on": made.excluded.made_on}
-    uow.connection.execute(made.on_conflict_do_update(index_elements=["host"], set_=told))
-    _rewrite_levels(uow)
+    name, rule = canonical_host(host), Rule(level)
+    put_rules(uow, {name: rule})
     return name
-
-
-def import_levels(uow: UnitOfWork, levels: Mapping[str, str]) -> None:
-    """Set the rules of a list by canonical names, all of them or none, where there is none yet."""
-    if not levels:
-        return
-    _hold_peers(uow)
-    rows = [_new_rule(uow, host, level, IMPORT) for host, level in sorted(levels.items())]
-    uow.connection.execute(_insert(uow, RULES).on_conflict_do_nothing(), rows)
-    _rewrite_levels(uow)
 
 
 def lift_level(uow: UnitOfWork, name: str) -> bool:
     """Take back the rule for a domain by its canonical name; tell whether there was one."""
+    return put_rules(uow, {name: None}) > 0
+
+
+def put_rules(uow: UnitOfWork, changed: Mapping[str, Rule | None]) -> int:
+    """Put rules in place by canonical name, None for no rule: all of them or none; return how many were taken back."""
+    if not changed:
+        return 0
     _hold_peers(uow)
-    lifted = uow.connection.execute(delete(RULES).where(RULES.c.host == name)).rowcount > 0
+    gone, lifted = sorted(name for name, rule in changed.items() if rule is None), 0
+    for start in range(0, len(gone), REWRITTEN_AT_ONCE):
+        some = gone[start : start + REWRITTEN_AT_ONCE]
+        lifted += uow.connection.execute(delete(RULES).where(RULES.c.host.in_(some))).rowcount
+    rows = [_row(uow, name, rule) for name, rule in sorted(changed.items()) if rule is not None]
+    if rows:
+        made = _insert(uow, RULES)
+        told = {name: made.excluded[name] for name in COLUMNS}
+        uow.connection.execute(made.on_conflict_do_update(index_elements=["host"], set_=told), rows)
     _rewrite_levels(uow)
     return lifted
 
@@ -197,8 +205,8 @@ def _insert(uow: UnitOfWork, table: Table) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(table) if uow.dialect == "sqlite" else postgresql.insert(table)
 
 
-def _new_rule(uow: UnitOfWork, host: str, level: str, source: str) -> dict[str, object]:
-    return {"host": host, "level": level, "source": source, "made_on": uow.now}
+def _row(uow: UnitOfWork, host: str, rule: Rule) -> dict[str, object]:
+    return {"host": host, **{name: getattr(rule, name) for name in COLUMNS}, "made_on": rule.made_on or uow.now}
 
 
 def _new_peer(uow: UnitOfWork, host: str) -> dict[str, object]:
@@ -215,5 +223,5 @@ def _new_peer(uow: UnitOfWork, host: str) -> dict[str, object]:
 def _level_of(host: str) -> ScalarSelect[str]:
     """Return the query for what the rules say of a canonical host: of those that cover it, the longest name's."""
     names = (host, *domains_above(without_port(host)))
-    query = select(RULES.c.level).where(RULES.c.host.in_(names)).order_by(func.length(RULES.c.host).desc())
+    query = select(RULES.c.level).where(RULES.c.host.in_(names), COUNTS).order_by(func.length(RULES.c.host).desc())
     return query.limit(1).scalar_subquery()

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, select
 
+from activitypub.peers import PEERS
 from groups.errors import NotFound
 from groups.models import Group, Membership
 from groups.people import ACTORS, cards, known_to
@@ -14,6 +15,7 @@ from groups.views import ActorCard, GroupView, MembershipView, Viewer
 from privacy.unit_of_work import UnitOfWork, table_of
 
 GROUPS, MEMBERSHIPS = table_of(Group), table_of(Membership)
+SOMEBODY = ACTORS.alias("somebody")
 MAX_MEMBERS_SHOWN = 1_000
 
 
@@ -21,7 +23,7 @@ def standing_of(uow: UnitOfWork, group_id: int, actor_id: int | None, *, invited
     """Return how an actor stands to a group. Raises NotFound when there is no such group."""
     mine = and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.actor_id == (actor_id or 0))
     query = (
-        select(GROUPS, MEMBERSHIPS.c.role, MEMBERSHIPS.c.state.label("member_state"))
+        select(GROUPS, MEMBERSHIPS.c.role, MEMBERSHIPS.c.state.label("member_state"), level_of(actor_id or 0))
         .outerjoin(MEMBERSHIPS, mine)
         .where(GROUPS.c.id == group_id)
     )
@@ -39,7 +41,14 @@ def standing_of(uow: UnitOfWork, group_id: int, actor_id: int | None, *, invited
         role="owner" if itself else row.role,
         state="active" if itself else row.member_state,
         invited=invited,
+        server=row.server,
     )
+
+
+def level_of(actor_id: int | ColumnElement[int]) -> ColumnElement[str]:
+    """Return the query for what the admin's rules say of an actor's server, as the column `server`."""
+    level = select(PEERS.c.level).join(SOMEBODY, SOMEBODY.c.host == PEERS.c.host)
+    return level.where(SOMEBODY.c.id == actor_id, SOMEBODY.c.local.is_(False)).scalar_subquery().label("server")
 
 
 def group(uow: UnitOfWork, viewer: Viewer, group_id: int) -> GroupView:

@@ -1,5 +1,6 @@
 """Which servers this node talks with: the rule for a host is the rule for all below it, in every spelling (S-308)."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -9,21 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, event, insert, select, text
 
+from activitypub.changes import Plan, make, plan
 from activitypub.errors import Blocked, MalformedActivity
 from activitypub.models import Peer, PeerRule
 from activitypub.origins import canonical_host
 from activitypub.peers import (
     FRESH_FOR,
-    LEVELS,
     MODES,
     PeerPolicy,
     domains_above,
-    import_levels,
     levels,
     lift_level,
     note_seen,
     set_level,
 )
+from activitypub.rules import IMPORT, LEVELS, Rule
 from node.database import ThreadedDatabase
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.clock import START, MovableClock
@@ -31,6 +32,16 @@ from tests.clock import START, MovableClock
 PEERS, RULES = table_of(Peer), table_of(PeerRule)
 LABEL = st.text("abcxyz019", min_size=1, max_size=6)
 HOST = st.lists(LABEL, min_size=2, max_size=4).map(lambda labels: ".".join([*labels, "example"]))
+
+
+def listed(names: Iterable[str]) -> Plan:
+    """What a list of suspended servers asks for."""
+    return Plan({name: Rule("suspend", source=IMPORT) for name in names}, kind=IMPORT)
+
+
+def take_over(uow: UnitOfWork, names: Iterable[str]) -> None:
+    """Apply such a list."""
+    make(uow, plan(uow, listed(names)))
 
 
 def policy(mode: str = "open", **rules: str) -> PeerPolicy:
@@ -163,7 +174,7 @@ def test_s308_what_statements_find_is_what_the_policy_says(
             elif deed == "lift":
                 lift_level(uow, name)
             elif deed == "import":
-                import_levels(uow, {name: "suspend"})
+                take_over(uow, [name])
             else:
                 set_level(uow, name, deed)
         return seen(uow)
@@ -194,8 +205,8 @@ def test_s308_a_server_that_is_met_while_a_rule_is_made_falls_under_it(database:
 def test_a_list_changes_nothing_that_a_human_ruled(database: ThreadedDatabase) -> None:
     database.write_now(note_seen, "partner.example")
     database.write_now(set_level, "partner.example", "normal")
-    database.write_now(import_levels, {"partner.example": "suspend", "bad.example": "suspend"})
-    database.write_now(import_levels, {})
+    database.write_now(take_over, ["partner.example", "bad.example"])
+    database.write_now(take_over, [])
     assert database.read_now(levels) == {"partner.example": "normal", "bad.example": "suspend"}
     assert database.read_now(levels, source="manual") == {"partner.example": "normal"}
     database.write_now(set_level, "bad.example", "quarantine")
@@ -217,7 +228,7 @@ def test_a_long_list_is_taken_in_a_few_statements(database: ThreadedDatabase) ->
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        database.write_now(import_levels, dict.fromkeys(names, "suspend"))
+        database.write_now(take_over, names)
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     assert len(statements) < 20
