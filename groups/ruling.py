@@ -14,7 +14,7 @@ from activitypub.blocklists import Blocklist, read_blocklist
 from activitypub.changes import Plan, Rules
 from activitypub.domains import domain_in, is_own, why_not_held_off
 from activitypub.errors import RuleRefused
-from activitypub.peers import PEERS, levels
+from activitypub.peers import PEERS, PeerPolicy, covering, levels, rules
 from activitypub.rules import CLOSED, IMPORT, LIMIT, Rule
 from activitypub.uris import Uris
 from groups.parking import Settled, settle_places
@@ -43,6 +43,15 @@ class TakenBack:
     settled: Settled
     lost: int
     """Places that had been parked, and are gone: their holders left, or they ended meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """A server that was seen or has a rule: how it is treated, and the rule that says so."""
+
+    host: str
+    level: str
+    rule: Rule | None
 
 
 def rule_by_hand(uow: UnitOfWork, uris: Uris, mode: str, name: str, rule: Rule) -> Done:
@@ -78,15 +87,35 @@ def carry_out_due(uow: UnitOfWork, uris: Uris, mode: str) -> int:
 def take_back(uow: UnitOfWork, uris: Uris, mode: str, change_id: int) -> TakenBack:
     """Undo a change within a week. Raises RuleRefused."""
     parked = changes.change(uow, change_id).parked
-    rules = changes.undo(uow, change_id)
+    back = changes.undo(uow, change_id)
     settled = settle_places(uow, uris, mode)
-    return TakenBack(rules, settled, max(0, parked - settled.told - settled.asked))
+    return TakenBack(back, settled, max(0, parked - settled.told - settled.asked))
 
 
 def take_back_one(uow: UnitOfWork, uris: Uris, mode: str, name: str) -> TakenBack:
     """Put back what held for one domain before, or take its rule back where that is more than a week ago."""
-    rules = changes.put_back(uow, name)
-    return TakenBack(rules, settle_places(uow, uris, mode), 0)
+    back = changes.put_back(uow, name)
+    return TakenBack(back, settle_places(uow, uris, mode), 0)
+
+
+def known_servers(uow: UnitOfWork, mode: str) -> list[ServerView]:
+    """Return every server that was seen or has a rule, by name, with how it is treated and by whose rule."""
+    policy, standing = PeerPolicy(mode), rules(uow)
+    policy.replace(levels(uow), uow.now)
+    seen = set(uow.connection.execute(select(PEERS.c.host)).scalars())
+    found: list[ServerView] = []
+    for host in sorted({*seen, *standing}):
+        name = covering(host, standing)
+        found.append(ServerView(host, policy.level(host), None if name is None else standing[name]))
+    return found
+
+
+def rule_of(uow: UnitOfWork, mode: str, name: str) -> tuple[str, str | None, Rule | None]:
+    """Return how a domain is treated, and the domain and words of the rule that says so."""
+    policy, standing = PeerPolicy(mode), rules(uow)
+    policy.replace(levels(uow), uow.now)
+    above = covering(name, standing)
+    return policy.level(name), above, None if above is None else standing[above]
 
 
 def read_list(uow: UnitOfWork, uris: Uris, content: bytes) -> Blocklist:

@@ -19,6 +19,7 @@ ARRIVALS, VISIBILITY, POLICY, CONTENT, LIMITED = (
     f"groups/test_{name}.py" for name in ("arrivals", "visibility", "policy", "content", "limited")
 )
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
+SERVERS_PAGES = "web/test_servers_pages.py"
 BLOCKLISTS = "activitypub/test_blocklists.py"
 DOORS = "architecture/test_doors.py"
 
@@ -379,6 +380,12 @@ CASES: dict[str, dict[str, list[str]]] = {
         ENDPOINTS: ["test_r503_a_mutated_request_never_gets_in_and_never_trips_us"],
         DOCUMENTS: ["test_no_address_trips_the_node"],
         STRICT: ["test_never_fails_in_any_other_way"],
+    },
+    "S-1115": {
+        SERVERS_PAGES: [
+            "test_s1115_nobody_else_learns_that_there_are_rules",
+            "test_s1115_who_looks_after_the_node_sees_them_while_the_account_may_act",
+        ],
     },
     "S-1301": {BLOCKLISTS: ["test_s1301_no_cell_is_a_formula_and_every_cell_is_a_text"]},
     "S-1107": {
