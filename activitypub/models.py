@@ -118,6 +118,41 @@ class PeerRule(Record):
     made_on: Mapped[datetime] = mapped_column(Day)
 
 
+class PeerList(Record):
+    """A list of servers to hold off that is fetched again every day."""
+
+    __tablename__ = "peer_lists"
+    holds = Holds("to which lists of servers the admin subscribed", OnErasure.KEEP)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    url: Mapped[str] = mapped_column(unique=True)
+    priority: Mapped[int]
+    """0 to 255: where lists say different things of a domain, the highest counts."""
+    applies: Mapped[bool]
+    """Whether small changes hold at once; else an admin confirms each."""
+    excluded: Mapped[str]
+    """Domains that are never taken from it, with all below them; one a line."""
+    made_by: Mapped[int | None]
+    next_at: Mapped[datetime] = mapped_column(index=True)
+    checksum: Mapped[bytes | None]
+    """Of what came last: what is the same is not read again."""
+    fetched_on: Mapped[datetime | None] = mapped_column(Day)
+    failure: Mapped[str | None]
+    """Why it did not come the last time; null when it did."""
+
+
+class PeerListEntry(Record):
+    """What a list said of a domain when it came last."""
+
+    __tablename__ = "peer_list_entries"
+    holds = Holds("which servers a list names", OnErasure.KEEP)
+
+    list_id: Mapped[int] = mapped_column(ForeignKey("peer_lists.id", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
+    rule: Mapped[str]
+    """As JSON."""
+
+
 class RuleChange(Record):
     """A change of the rules: one that waits for an admin or for its hour, or one that was made and can be undone."""
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from activitypub import changes
+from activitypub import changes, subscriptions
 from activitypub.blocklists import Blocklist, read_blocklist
-from activitypub.changes import Plan, Rules
+from activitypub.changes import Plan, Rules, admissible
 from activitypub.domains import domain_in, is_own, why_not_held_off
 from activitypub.errors import RuleRefused
 from activitypub.peers import PEERS, PeerPolicy, covering, levels, rules
-from activitypub.rules import CLOSED, IMPORT, LIMIT, Rule
+from activitypub.rules import CLOSED, IMPORT, LIMIT, SUBSCRIPTION, Rule
 from activitypub.uris import Uris
 from groups.parking import Settled, settle_places
 from groups.severing import foretell
@@ -24,6 +24,8 @@ from privacy.unit_of_work import UnitOfWork
 AT_ONCE = timedelta(0)
 MAX_GRACE = timedelta(days=14)
 CHANGES_AT_ONCE = 20
+MOST_WITHOUT_A_HUMAN = 50
+"""Of domains that a subscription may change at once; what is more waits for an admin (privacy reference §11.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,37 @@ def rule_of(uow: UnitOfWork, mode: str, name: str) -> tuple[str, str | None, Rul
     policy.replace(levels(uow), uow.now)
     above = covering(name, standing)
     return policy.level(name), above, None if above is None else standing[above]
+
+
+def take_in_list(uow: UnitOfWork, uris: Uris, mode: str, list_id: int, content: bytes) -> Done | None:
+    """Take in what a list says now: small changes at once where the admin wants that, else as a draft to be confirmed.
+
+    What it says no more is taken back, unless another list says it too. Raises MalformedActivity for what is no list.
+    """
+    subscription = subscriptions.subscription(uow, list_id)
+    if not subscriptions.note_fetched(uow, list_id, content):
+        return None
+    found = read_list(uow, uris, content)
+    touched = subscriptions.replace_entries(uow, list_id, {entry.domain: entry.rule for entry in found.entries})
+    wanted = subscriptions.wanted_of(uow, touched)
+    changes.forget_drafts_of(uow, list_id)
+    new = admissible(wanted, rules(uow), list_id)
+    if not new:
+        return None
+    change_id = changes.plan(uow, Plan(new, SUBSCRIPTION, subscription.url, list_id, subscription.made_by))
+    at_once = subscription.applies and len(new) <= MOST_WITHOUT_A_HUMAN
+    return carry_out(uow, uris, mode, change_id) if at_once else None
+
+
+def unsubscribe(uow: UnitOfWork, uris: Uris, mode: str, list_id: int, *, made_by: int | None = None) -> Done:
+    """End a subscription: what came with this list alone is taken back, as a change that can be undone."""
+    subscription = subscriptions.subscription(uow, list_id)
+    touched = subscriptions.replace_entries(uow, list_id, {})
+    changes.forget_drafts_of(uow, list_id)
+    plan = Plan(subscriptions.wanted_of(uow, touched), SUBSCRIPTION, subscription.url, list_id, made_by)
+    done = carry_out(uow, uris, mode, changes.plan(uow, plan))
+    subscriptions.forget(uow, list_id)
+    return done
 
 
 def read_list(uow: UnitOfWork, uris: Uris, content: bytes) -> Blocklist:

@@ -286,6 +286,38 @@ def _peer_rules() -> None:
     op.create_index(op.f("ix_peer_rules_list_id"), "peer_rules", ["list_id"], unique=False)
 
 
+def _peer_lists() -> None:
+    op.create_table(
+        "peer_lists",
+        sa.Column("id", ID, autoincrement=False, nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("priority", ID, nullable=False),
+        sa.Column("applies", sa.Boolean(), nullable=False),
+        sa.Column("excluded", sa.String(), nullable=False),
+        sa.Column("made_by", ID, nullable=True),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("checksum", sa.LargeBinary(), nullable=True),
+        sa.Column("fetched_on", sa.BigInteger(), nullable=True),
+        sa.Column("failure", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_peer_lists")),
+        sa.UniqueConstraint("url", name=op.f("uq_peer_lists_url")),
+    )
+    op.create_index(op.f("ix_peer_lists_next_at"), "peer_lists", ["next_at"], unique=False)
+
+
+def _peer_list_entries() -> None:
+    op.create_table(
+        "peer_list_entries",
+        sa.Column("list_id", ID, nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["list_id"], ["peer_lists.id"], name=op.f("fk_peer_list_entries_list_id_peer_lists"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("list_id", "host", name=op.f("pk_peer_list_entries")),
+    )
+
+
 def _rule_changes() -> None:
     op.create_table(
         "rule_changes",
@@ -646,6 +678,8 @@ TABLES: dict[str, Callable[[], None]] = {
     "oauth_applications": _oauth_applications,
     "outbox_items": _outbox_items,
     "peer_rules": _peer_rules,
+    "peer_lists": _peer_lists,
+    "peer_list_entries": _peer_list_entries,
     "rule_changes": _rule_changes,
     "rule_change_lines": _rule_change_lines,
     "peers": _peers,

@@ -6,20 +6,24 @@ from pathlib import Path
 
 import click
 
-from activitypub import changes
+from activitypub import changes, subscriptions
 from activitypub.blocklists import Blocklist, write_blocklist
 from activitypub.changes import Plan
 from activitypub.peers import rules
+from activitypub.targets import parse_target
 from activitypub.uris import Uris
 from groups.parking import Settled
 from groups.ruling import carry_out, let_wait, plan_of, read_list, take_back, take_back_one
+from groups.ruling import unsubscribe as end_subscription
 from groups.severing import FOLLOWED, KINDS, MEMBERS, WORDS, Preview, preview
 from node.commands.domains import checked_domain, domain, outlook, tell_cut, tell_places
 from node.commands.durations import Duration, written
 from node.commands.running import Refused, opened
 from node.commands.showing import as_json, tell_all
+from node.wiring import Node
 from privacy.unit_of_work import UnitOfWork
 
+SUBSCRIPTION_COLUMNS = ("url", "priority", "applies", "excluded", "fetched_on", "next_at", "failure")
 COLUMNS = ("domain", "level", *KINDS)
 CHANGE_COLUMNS = ("change", "state", "kind", "list", "domains", "parked", "made_on", "applies_at", "undo_until")
 
@@ -115,6 +119,52 @@ def undo(environ: Mapping[str, str], name: str | None, change: int | None) -> No
             back = node.database.write_now(take_back_one, node.uris, mode, canonical)
             click.echo(f"{canonical}: {node.database.read_now(outlook, mode, canonical)}")
         tell_places(back.settled)
+
+
+@domain.command()
+@click.argument("url")
+@click.option("--priority", type=click.IntRange(0, subscriptions.MAX_PRIORITY), default=0, show_default=True)
+@click.option("--apply", "applies", is_flag=True, help="Let small changes hold at once; else each waits for confirm.")
+@click.option("--exclude", "excluded", multiple=True, metavar="D", help="Never take this domain from it.")
+@click.pass_obj
+def subscribe(environ: Mapping[str, str], url: str, priority: int, excluded: tuple[str, ...], *, applies: bool) -> None:
+    """Fetch a list of servers to hold off now and every day."""
+    with opened(environ) as node:
+        _check_address(node, url)
+        node.database.write_now(
+            subscriptions.subscribe, subscriptions.NewSubscription(url, priority, applies, excluded)
+        )
+        click.echo(f"{url} is fetched within a minute by a served node; domain changes shows what it would change.")
+
+
+@domain.command(name="subscriptions")
+@as_json
+@click.pass_obj
+def list_subscriptions(environ: Mapping[str, str], *, json_wanted: bool) -> None:
+    """List the lists that are fetched every day, and how that went."""
+    with opened(environ) as node:
+        found = node.database.read_now(subscriptions.subscriptions)
+        rows = [{name: getattr(each, name) for name in SUBSCRIPTION_COLUMNS} for each in found]
+        tell_all(SUBSCRIPTION_COLUMNS, rows, json_wanted=json_wanted, none="No list is subscribed to.")
+
+
+@domain.command()
+@click.argument("url")
+@click.pass_obj
+def unsubscribe(environ: Mapping[str, str], url: str) -> None:
+    """End a subscription; what came with this list alone is taken back, which domain undo --change undoes."""
+    with opened(environ) as node:
+        named = {each.url: each.id for each in node.database.read_now(subscriptions.subscriptions)}
+        if url not in named:
+            raise Refused("there is no such subscription: domain subscriptions lists them")
+        done = node.database.write_now(end_subscription, node.uris, node.settings.federation, named[url])
+        click.echo(f"{len(done.rules)} rules taken back.")
+        tell_places(done.settled)
+
+
+def _check_address(node: Node, url: str) -> None:
+    """Raise FetchError for an address that this node would not fetch."""
+    parse_target(url, node.settings.private_peers)
 
 
 def _set(uow: UnitOfWork, uris: Uris, mode: str, planned: Plan, grace: timedelta | None) -> Settled | None:

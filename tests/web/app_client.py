@@ -36,7 +36,7 @@ def make_context(database: ThreadedDatabase, uris: Uris, clock: MovableClock, mo
     federation = FederationContext(
         database=database,
         vault=database.vault,
-        egress=Egress(EgressOptions("Kinfold tests"), is_refused=lambda _: True, clock=clock),
+        egress=Egress(EgressOptions("Kinfold tests"), is_refused=lambda _: mode == "off", clock=clock),
         uris=uris,
         routes=InboxRoutes({}, lambda note, _: note),
         audiences={},

@@ -1,9 +1,12 @@
 """The admin's pages: rules by hand and by list, looked at before they hold, and undone; nothing for anybody else."""
 
+import re
+
 import httpx
 import pytest
 
 from activitypub.peers import note_seen, rules, set_level
+from activitypub.subscriptions import subscriptions
 from activitypub.uris import Uris
 from groups.places import standing_of
 from node.database import ThreadedDatabase
@@ -15,7 +18,7 @@ from tests.interop.browser import Page
 from tests.web.browsing import Browser, Place, faces
 from tests.web.test_accessibility import faults_of
 
-PATHS = ("", "/waiting", "/one/bad.example", "/import", "/changes", "/changes/7")
+PATHS = ("", "/waiting", "/one/bad.example", "/import", "/changes", "/lists", "/changes/7")
 
 
 def make_account(uow: UnitOfWork, place: Place, name: str, role: str) -> None:
@@ -72,7 +75,7 @@ def test_s1115_nobody_else_learns_that_there_are_rules(place: Place, role: str |
     for path in PATHS:
         page = browser.visit(f"/admin/servers{path}")
         assert (page.status, page.root.findtext("head/title")) == (404, nowhere.root.findtext("head/title")), path
-    for path in ("", "/one/bad.example", "/import", "/changes/7/confirm", "/changes/7/undo"):
+    for path in ("", "/one/bad.example", "/import", "/lists", "/lists/7/end", "/changes/7/confirm", "/changes/7/undo"):
         assert browser.request("POST", f"/admin/servers{path}").status_code == 404
     assert ruled(place) == {}
 
@@ -82,9 +85,9 @@ def test_s1115_who_looks_after_the_node_sees_them_while_the_account_may_act(plac
     place.do(make_account, place, "anna", role)
     place.do(make_account, place, "boss", "owner")
     browser = place.signed_in("anna")
-    assert [browser.visit(f"/admin/servers{path}").status for path in PATHS] == [200, 200, 200, 200, 200, 404]
+    assert [browser.visit(f"/admin/servers{path}").status for path in PATHS] == [200] * 6 + [404]
     place.do(freeze, "anna")
-    assert [browser.visit(f"/admin/servers{path}").status for path in PATHS] == [404] * 6
+    assert [browser.visit(f"/admin/servers{path}").status for path in PATHS] == [404] * 7
 
 
 def test_a_rule_is_looked_at_set_and_undone(place: Place, admin: Browser) -> None:
@@ -171,6 +174,23 @@ def test_who_waits_is_listed_and_let_in(place: Place, admin: Browser) -> None:
     page = admin.submit(page, page.form(field="Level").fill("level", "normal"), "See what this would do")
     admin.submit(page, page.form(field="Level"), "Set the rule")
     assert "new.example" not in admin.visit("/admin/servers/waiting").text
+
+
+def test_a_list_is_subscribed_to_and_given_up(place: Place, admin: Browser) -> None:
+    page = admin.visit(admin.visit("/admin/servers").link("Lists that are fetched every day"))
+    for url, priority in (("ftp://lists.example/x", "0"), ("https://lists.example/x", "256")):
+        form = page.form(field="Its address").fill("url", url).fill("priority", priority)
+        refused = admin.submit(page, form, "Fetch it")
+        assert (refused.status, faults_of(refused)) == (422, [])
+    assert place.database.read_now(subscriptions) == []
+    form = page.form(field="Its address").fill("url", "https://lists.example/x").fill("priority", "7")
+    page = admin.submit(page, form.fill("excluded", "a.example\nb.example"), "Fetch it")
+    (found,) = place.database.read_now(subscriptions)
+    assert (found.url, found.priority, found.applies, found.excluded) == (
+        "https://lists.example/x", 7, False, ("a.example", "b.example"),
+    )  # fmt: skip
+    page = admin.submit(page, page.form(button=re.compile("End it")), re.compile("End it"))
+    assert place.database.read_now(subscriptions) == []
 
 
 def test_every_page_of_the_admins_can_be_used_by_everybody(place: Place, admin: Browser) -> None:
