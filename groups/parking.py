@@ -8,10 +8,10 @@ by themselves. Whom it concerns is told: members of their own places, those who 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, or_, select, true, update
 
 from activitypub.peers import KNOWN_TO_ALL, PEERS
 from activitypub.queueing import Outgoing, enqueue_each
@@ -20,8 +20,9 @@ from activitypub.uris import Uris
 from groups import translation
 from groups.membership import REFUSED_FOR
 from groups.notifications import MEMBERS_SEVERED, SEVERED, News, give_each, those_who_look_after
-from groups.people import ACTORS
+from groups.people import ACTORS, cards
 from groups.places import GROUPS, MEMBERSHIPS
+from groups.views import ActorCard
 from privacy.records import new_id
 from privacy.unit_of_work import UnitOfWork
 
@@ -92,6 +93,22 @@ def settle_places(uow: UnitOfWork, uris: Uris, mode: str) -> Settled:
     held = uow.connection.execute(mine.returning(MEMBERSHIPS.c.actor_id, MEMBERSHIPS.c.group_id)).fetchall()
     give_each(uow, _news(uow, set(groups), held))
     return Settled(len(groups), _tell_to_ask_again(uow, uris, away), len(held), _ask_again(uow, uris, away))
+
+
+def held_places(uow: UnitOfWork, persona_id: int) -> list[tuple[ActorCard, datetime]]:
+    """Return the groups elsewhere in which a persona's place is on hold, with the day on which that ends."""
+    mine = (MEMBERSHIPS.c.actor_id == persona_id, MEMBERSHIPS.c.state == "parked", MEMBERSHIPS.c.ends_at > uow.now)
+    query = select(MEMBERSHIPS.c.group_id, MEMBERSHIPS.c.ends_at).where(*mine).order_by(MEMBERSHIPS.c.id)
+    rows = uow.connection.execute(query).fetchall()
+    faces = cards(uow, [row.group_id for row in rows])
+    return [(faces[row.group_id], row.ends_at) for row in rows if row.group_id in faces]
+
+
+def parked_in(uow: UnitOfWork, group_ids: Sequence[int]) -> dict[int, int]:
+    """Return by group how many places in it are on hold: for those who look after it, and never whose they are."""
+    held = (MEMBERSHIPS.c.group_id.in_(group_ids), MEMBERSHIPS.c.state == "parked", MEMBERSHIPS.c.ends_at > uow.now)
+    query = select(MEMBERSHIPS.c.group_id, func.count()).where(*held).group_by(MEMBERSHIPS.c.group_id)
+    return {row[0]: row[1] for row in uow.connection.execute(query)} if group_ids else {}
 
 
 def _news(uow: UnitOfWork, groups: set[int], held: Sequence[Row[Any]]) -> list[News]:

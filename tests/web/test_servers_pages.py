@@ -208,3 +208,23 @@ def test_every_page_of_the_admins_can_be_used_by_everybody(place: Place, admin: 
         refused, refused.form(field="Level").fill("level", "suspend"), "See what this would do"
     )
     assert [f"{name}: {fault}" for name, page in pages.items() for fault in faults_of(page)] == []
+
+
+def test_whom_a_rule_cuts_off_reads_it_at_home_and_nobody_reads_of_others(place: Place, admin: Browser) -> None:
+    """Each of their own places; who looks after a group how many are on hold in it, and not whose."""
+    owner, mia, _ = (place.member(name) for name in ("owner", "mia", "ben"))
+    grief = place.do(make_group, place.uris, "grief", owner_id=owner)
+    place.do(make_member, grief, place.do(make_remote_actor, "sam", "bad.example"))
+    place.do(make_member, place.do(make_remote_actor, "club", "bad.example", kind="Group"), mia)
+    page = admin.visit("/admin/servers/one/bad.example")
+    page = admin.submit(page, page.form(field="Level").fill("level", "suspend"), "See what this would do")
+    admin.submit(page, page.form(field="Level"), "Set the rule")
+    homes = {who: place.signed_in(who).visit("/") for who in ("owner", "mia", "ben")}
+    assert "1 place of somebody on another site is on hold" in homes["owner"].text
+    assert "Sam" not in homes["owner"].text
+    assert "bad.example" in homes["mia"].text
+    assert "bad.example" not in homes["ben"].text
+    assert [fault for home in homes.values() for fault in faults_of(home)] == []
+    page = admin.visit("/admin/servers/one/bad.example")
+    admin.submit(page, page.form(button="Undo the last rule"), "Undo the last rule")
+    assert "Groups that cannot be reached now" not in place.signed_in("mia").visit("/").text
