@@ -6,7 +6,8 @@ the domains above a host, each server that was seen also has the level that the 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,10 +26,14 @@ FRESH_FOR = timedelta(seconds=15)
 """How late another process learns of a rule at most; the one that makes it knows at once."""
 KNOWN_TO_ALL = FRESH_FOR + timedelta(seconds=1)
 REWRITTEN_AT_ONCE = 500
+MOST_KNOCKS, MOST_WAITING = 100, 500
+"""How many servers that were turned away are written down at once, and wait for a human at all."""
 PEERS, RULES, DELIVERIES = table_of(Peer), table_of(PeerRule), table_of(Delivery)
 COLUMNS = tuple(field.name for field in fields(Rule))
 COUNTS = or_(RULES.c.source == MANUAL, RULES.c.level.in_((*sorted(CLOSED), LIMIT)))
 """The same as `Rule.lets_in`, as a condition."""
+STRANGERS = (PEERS.c.level.is_(None), PEERS.c.software.is_(None), PEERS.c.last_success_on.is_(None))
+"""Servers of which nothing is known but their name."""
 
 
 class PeerPolicy:
@@ -41,6 +46,7 @@ class PeerPolicy:
         self._mode = mode
         self._levels: Mapping[str, str] = {}
         self._loaded_at: datetime | None = None
+        self._knocked: set[str] = set()
 
     @property
     def mode(self) -> str:
@@ -71,7 +77,24 @@ class PeerPolicy:
     def check(self, host: str) -> None:
         """Raise Blocked for a host that is refused."""
         if self.is_refused(host):
+            self._note_knock(host)
             raise Blocked(f"host {host}")
+
+    def take_knocks(self) -> set[str]:
+        """Return the servers without a rule that were turned away since this was asked last, for somebody to decide.
+
+        Whoever knocks has proved nothing: these are claims, a hundred at most.
+        """
+        knocked, self._knocked = self._knocked, set()
+        return knocked
+
+    def _note_knock(self, host: str) -> None:
+        if self._mode != "quarantine" or len(self._knocked) >= MOST_KNOCKS:
+            return
+        with suppress(MalformedActivity):
+            canonical = canonical_host(host)
+            if covering(canonical, self._levels) is None:
+                self._knocked.add(canonical)
 
     def replace(self, levels: Mapping[str, str], now: datetime | None) -> None:
         """Take over the rules as they stand in the database."""
@@ -131,6 +154,16 @@ def note_seen(uow: UnitOfWork, host: str) -> None:
     """Remember that a server exists; its rules and class stay as they are. A new one is asked soon what it runs."""
     if uow.connection.execute(_insert(uow, PEERS).values(_new_peer(uow, host)).on_conflict_do_nothing()).rowcount:
         uow.wake("peers")
+
+
+def note_knocks(uow: UnitOfWork, hosts: Iterable[str]) -> None:
+    """Write down who was turned away, as far as few enough wait; to be written down is not to be let in."""
+    waiting = uow.connection.execute(select(func.count()).select_from(PEERS).where(*STRANGERS)).scalar_one()
+    rows = [_new_peer(uow, host) for host in sorted(hosts)][: max(0, MOST_WAITING - waiting)]
+    if rows:
+        plain = [row | {"level": None} for row in rows]  # no rule covers them, or nothing would have been noted
+        uow.connection.execute(_insert(uow, PEERS).on_conflict_do_nothing(), plain)
+        _rewrite_levels(uow)
 
 
 def note_threadiverse(uow: UnitOfWork, host: str) -> None:

@@ -4,6 +4,7 @@ import structlog
 
 from activitypub import subscriptions
 from activitypub.errors import FederationError
+from activitypub.peers import note_knocks
 from groups.ruling import carry_out_due, take_in_list
 from node.faces import Faces
 from node.wiring import Node
@@ -12,10 +13,15 @@ log = structlog.get_logger()
 
 
 async def rules_due(node: Node, faces: Faces) -> int:
-    """Make the changes whose hour has come and fetch a list that is due; return how many there were."""
+    """Make the changes whose hour has come and fetch a list that is due; return how many there were.
+
+    Also writes down who was turned away since the last time, for an admin to decide.
+    """
     peers = faces.federation.peers
     made: int = await node.database.write(carry_out_due, node.uris, peers.mode)
     made += await lists_due(node, faces)
+    if knocked := peers.take_knocks():
+        await node.database.write(note_knocks, knocked)
     if made:
         await peers.refresh(node.database, node.clock())
     return made

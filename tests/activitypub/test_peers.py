@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, event, insert, select, text
 
 from activitypub.changes import Plan, make, plan
+from activitypub.ends import ENDS
 from activitypub.errors import Blocked, MalformedActivity
 from activitypub.models import Peer, PeerRule
 from activitypub.origins import canonical_host
@@ -21,11 +22,13 @@ from activitypub.peers import (
     domains_above,
     levels,
     lift_level,
+    note_knocks,
     note_seen,
     set_level,
 )
 from activitypub.rules import IMPORT, LEVELS, Rule
 from node.database import ThreadedDatabase
+from privacy.ends import end_rows
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.clock import START, MovableClock
 
@@ -274,3 +277,38 @@ async def test_s308_in_quarantine_mode_to_have_been_met_is_not_to_be_let_in(data
     database.write_now(lift_level, "bad.example")
     await made.refresh(database, START)
     assert {made.level(host) for host in hosts} == {"quarantine"}, "to take a rule back lets nobody in"
+
+
+def test_who_is_turned_away_for_want_of_a_rule_is_remembered_for_a_human_and_let_in_by_nobody(
+    database: ThreadedDatabase, clock: MovableClock
+) -> None:
+    """A few at a time, in quarantine mode alone, forgotten after 30 days; who is held off by a rule is not listed."""
+    made = PeerPolicy("quarantine")
+    made.replace({"bad.example": "suspend"}, START)
+    for host in (
+        "new.example",
+        "NEW.example.",
+        "sub.bad.example",
+        "a b",
+        *(f"n{number}.example" for number in range(200)),
+    ):
+        with pytest.raises(Blocked):
+            made.check(host)
+    knocked = made.take_knocks()
+    assert ("new.example" in knocked, "sub.bad.example" in knocked, len(knocked)) == (True, False, 100)
+    assert made.take_knocks() == set()
+    database.write_now(note_knocks, knocked)
+    assert set(database.read_now(seen)) == knocked
+    assert made.is_refused("new.example")
+    for number in range(6):
+        database.write_now(note_knocks, [f"x{number}-{each}.example" for each in range(100)])
+    assert len(database.read_now(seen)) == 500
+    open_to_all = PeerPolicy("open")
+    open_to_all.replace({"bad.example": "suspend"}, START)
+    with pytest.raises(Blocked):
+        open_to_all.check("bad.example")
+    assert open_to_all.take_knocks() == set()
+    clock.move(timedelta(days=31))
+    for rule in ENDS:
+        database.write_now(end_rows, rule, 1_000)
+    assert database.read_now(seen) == {}
