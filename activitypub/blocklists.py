@@ -1,8 +1,8 @@
 """Lists of servers that others hold off, as they are passed around: read, checked line by line, and written (pure).
 
 Read are the CSV of Mastodon and of those who follow it, with or without `#` before the names of its columns, one
-domain on a line, and the JSON of GoToSocial and Lemmy (federation reference §8.2). What would hit a whole registry,
-this node or a partner is refused, each with its line.
+domain on a line, and the JSON of Mastodon, GoToSocial and Lemmy (federation reference §8.2). What would hit a whole
+registry, this node or a partner is refused, each with its line. Every cell is a text, and none a formula (S-1301).
 """
 
 import csv
@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 from typing import Any, Final
 
@@ -18,28 +19,43 @@ import orjson
 from activitypub.domains import domain_in, is_address, why_not_held_off
 from activitypub.errors import MalformedActivity
 from activitypub.peers import domains_above, without_port
+from activitypub.rules import IMPORT, Rule, clean_comment
 
 MAX_BYTES: Final = 5 * 1_048_576
 MAX_LINES: Final = 10_000
-MAX_COMMENT_CHARACTERS: Final = 500
-LEVELS: Final[Mapping[str, str]] = {"suspend": "suspend", "block": "suspend"}
-"""What is taken over, by the word that lists have for it; where a list has no words, it means this."""
+MAX_TEXT_CHARACTERS: Final = 500
+"""Of what a refusal repeats."""
+LEVELS: Final[Mapping[str, str]] = {
+    "suspend": "suspend", "block": "suspend", "silence": "limit", "limit": "limit", "filter": "limit",
+    "noop": "normal", "none": "normal",
+}  # fmt: skip
+"""What is taken over, by the word that lists have for it; where a list has no words, it means the first."""
+SEVERITIES: Final[Mapping[str, str]] = {"suspend": "suspend", "limit": "silence", "normal": "noop"}
+"""The words of Mastodon for what is passed on."""
+YES: Final = frozenset({"true", "1", "yes", "t"})
+FORMULA: Final = ("=", "+", "-", "@")
+"""What makes a formula of a cell, where a list is opened as a table."""
 HEADER: Final = ("#domain", "#severity", "#reject_media", "#reject_reports", "#public_comment", "#obfuscate")
 COLUMN: Final = re.compile(r"#?\s*[^\W\d][^.*@/:]*")
 """What may be the name of a column; no domain that a server can have is, for that has a dot."""
 BRACKETED: Final = re.compile(r"\[[0-9a-f.]*:[0-9a-f:.]+\](?::[0-9]+)?\s*(?:[,\r\n]|$)", re.IGNORECASE)
 """What begins a line with a bracket and is no JSON: an IP address."""
-Line = tuple[int, str, str]
-"""On which line something stands, the domain, and the severity."""
+Line = tuple[int, Mapping[str, str]]
+"""On which line something stands, and what stands there, by the names of Mastodon's columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A domain that a list holds off, and at which level it does so."""
+    """A domain of which a list says something, and what."""
 
     line: int
     domain: str
-    level: str
+    rule: Rule
+
+    @property
+    def level(self) -> str:
+        """The level at which the list would have it."""
+        return self.rule.level
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +75,10 @@ class Blocklist:
     refusals: tuple[Refusal, ...]
 
 
-def read_blocklist(content: bytes, own: str, partners: Iterable[str] = ()) -> Blocklist:
+def read_blocklist(content: bytes, own: str, partners: Iterable[str] = (), known: Iterable[str] = ()) -> Blocklist:
     """Read a list. `own` is this node's domain, `partners` the servers that are allowed by name.
 
+    `known` are servers that were seen: only of these is it found out which one an obfuscated line means, by its digest.
     Raises MalformedActivity for what is no list at all: not UTF-8, too long, JSON of another form.
     """
     if len(content) > MAX_BYTES:
@@ -73,31 +90,68 @@ def read_blocklist(content: bytes, own: str, partners: Iterable[str] = ()) -> Bl
     is_json = text.lstrip().startswith(("[", "{")) and not BRACKETED.match(text.lstrip())
     refusals: list[Refusal] = []
     rows = _json_rows(text) if is_json else _csv_rows(text, refusals)
-    check = _checker(own, frozenset(partners))
+    check = _checker(own, frozenset(partners), _by_digest(known))
     entries: dict[str, Entry] = {}
-    for line, domain, severity in rows:
-        level = LEVELS.get(severity.lower() or "suspend")
+    for line, said in rows:
         try:
-            name = check(domain)
+            name, rule = check(said), _rule_of(said)
         except ValueError as error:
-            refusals.append(Refusal(line, domain[:MAX_COMMENT_CHARACTERS], str(error)))
-            continue
-        if level is None:
-            refusals.append(Refusal(line, name, f'"{severity}" is not a level that this version takes over'))
+            refusals.append(Refusal(line, said.get("domain", "")[:MAX_TEXT_CHARACTERS], str(error)))
         else:
-            entries.setdefault(name, Entry(line, name, level))
+            entries.setdefault(name, Entry(line, name, rule))
     return Blocklist(tuple(entries.values()), tuple(sorted(refusals, key=lambda refusal: refusal.line)))
 
 
-def write_blocklist(rules: Iterable[tuple[str, str]]) -> str:
-    """Return rules (domain, level) as the CSV that Mastodon imports; what has no counterpart there is left out."""
+def write_blocklist(rules: Mapping[str, Rule]) -> str:
+    """Return rules as the CSV that Mastodon imports, less private comments and what has no counterpart there."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADER)
-    for domain, level in rules:
-        if level == "suspend":
-            writer.writerow((domain, "suspend", "true", "true", "", "false"))
+    for domain, rule in sorted(rules.items()):
+        severity = SEVERITIES.get(rule.level)
+        if severity is None or (severity == "noop" and not (rule.reject_media or rule.reject_reports)):
+            continue
+        # Who suspends takes neither media nor reports; Mastodon writes that out.
+        flags = (rule.level == "suspend" or each for each in (rule.reject_media, rule.reject_reports))
+        cells = [*map(_flag, flags), _as_text(rule.public_comment), _flag(rule.obfuscate)]
+        writer.writerow((domain, severity, *cells))
     return out.getvalue()
+
+
+def _rule_of(said: Mapping[str, str]) -> Rule:
+    """Return the rule that a line asks for. Raises ValueError with the reason why there is none."""
+    severity = said.get("severity", "")
+    level = LEVELS.get(severity.lower() or "suspend")
+    if level is None:
+        raise ValueError(f'"{severity}" is not a level that this version takes over')
+    media, reports, obfuscate = (
+        said.get(name, "").lower() in YES for name in ("reject_media", "reject_reports", "obfuscate")
+    )
+    if level == "normal" and not (media or reports):
+        raise ValueError("it asks for nothing")
+    comment = said.get("public_comment") or said.get("comment", "")
+    return Rule(
+        level, media, reports, obfuscate, _as_typed(comment), _as_typed(said.get("private_comment", "")), IMPORT
+    )
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - what is written is that very value
+    return "true" if value else "false"
+
+
+def _as_text(comment: str) -> str:
+    """Return a comment as a cell that no table takes for a formula."""
+    return f"'{comment}" if comment.startswith(FORMULA) else comment
+
+
+def _as_typed(cell: str) -> str:
+    comment = clean_comment(cell)
+    return comment[1:] if comment.startswith(tuple(f"'{sign}" for sign in FORMULA)) else comment
+
+
+def _by_digest(known: Iterable[str]) -> Mapping[str, str]:
+    names = {name for host in known for name in domains_above(without_port(host))}
+    return {sha256(name.encode()).hexdigest(): name for name in names}
 
 
 def _csv_rows(text: str, refusals: list[Refusal]) -> list[Line]:
@@ -111,8 +165,7 @@ def _csv_rows(text: str, refusals: list[Refusal]) -> list[Line]:
             columns = header
         elif any(cells) and not cells[0].startswith("#"):
             columns = columns or ["domain"]
-            found = dict(zip(columns, cells, strict=False))
-            rows.append((line, found.get("domain", ""), found.get("severity", "")))
+            rows.append((line, dict(zip(columns, cells, strict=False))))
     return rows
 
 
@@ -147,7 +200,7 @@ def _rows(text: str, refusals: list[Refusal]) -> Iterator[tuple[int, list[str]]]
             row = next(reader, [])
         except csv.Error:
             why = f"{_fault_of(line)}: nothing is taken over from here on ({len(lines) - number} more lines)"
-            refusals.append(Refusal(number, line.strip()[:MAX_COMMENT_CHARACTERS], why))
+            refusals.append(Refusal(number, line.strip()[:MAX_TEXT_CHARACTERS], why))
             return
         yield number, row
         number += reader.line_num
@@ -174,7 +227,7 @@ def _json_rows(text: str) -> list[Line]:
         raise MalformedActivity("blocklist.json", public="The list is JSON of another form.")
     if len(entries) > MAX_LINES:
         raise MalformedActivity("blocklist.lines", public=f"The list has more than {MAX_LINES} entries.")
-    return [(number, *_entry_in(entry)) for number, entry in enumerate(entries, 1)]
+    return [(number, _entry_in(entry)) for number, entry in enumerate(entries, 1)]
 
 
 def _blocked_in(found: Any) -> list[Any] | None:
@@ -186,23 +239,26 @@ def _blocked_in(found: Any) -> list[Any] | None:
     return found if isinstance(found, list) else None
 
 
-def _entry_in(entry: Any) -> tuple[str, str]:
-    """Return the domain and severity of an entry: a name, an object with it, or one with such an `instance`."""
+def _entry_in(entry: Any) -> Mapping[str, str]:
+    """Return what an entry says as a row would: a name, an object with it, or one with such an `instance`."""
     if not isinstance(entry, dict):
-        return (entry if isinstance(entry, str) else ""), ""
+        return {"domain": entry} if isinstance(entry, str) else {}
     within = entry.get("instance")
-    name = (within if isinstance(within, dict) else entry).get("domain")
-    severity = entry.get("severity")
-    return (name if isinstance(name, str) else ""), (severity if isinstance(severity, str) else "")
+    told = {**entry, "domain": (within if isinstance(within, dict) else entry).get("domain")}
+    flags = {name: _flag(value) for name, value in told.items() if isinstance(value, bool)}
+    return {name: value for name, value in told.items() if isinstance(value, str)} | flags
 
 
-def _checker(own: str, partners: frozenset[str]) -> Callable[[str], str]:
+def _checker(own: str, partners: frozenset[str], by_digest: Mapping[str, str]) -> Callable[[Mapping[str, str]], str]:
     """Return what gives the canonical name of a domain that may be held off, and raises ValueError with the reason."""
     above_partners = {name: partner for partner in partners for name in domains_above(without_port(partner))}
 
-    def check(typed: str) -> str:
+    def check(said: Mapping[str, str]) -> str:
+        typed = said.get("domain", "")
         if "*" in typed:
-            raise ValueError("it is obfuscated: nobody can tell which domain is meant")
+            typed = by_digest.get(said.get("digest", "").lower(), "")
+            if not typed:
+                raise ValueError("it is obfuscated: nobody can tell which domain is meant")
         name = domain_in(typed)
         if name is None:
             raise ValueError("it is not a domain")

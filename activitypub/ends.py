@@ -4,13 +4,25 @@ from datetime import timedelta
 
 from sqlalchemy import exists
 
-from activitypub.models import Delivery, FormerKey, InboxItem, LedgerEntry, OutboxItem, Tombstone
+from activitypub.models import (
+    Actor,
+    Delivery,
+    FormerKey,
+    InboxItem,
+    LedgerEntry,
+    OutboxItem,
+    RuleChange,
+    Tombstone,
+)
+from activitypub.peers import PEERS, STRANGERS
 from privacy.ends import EndRule
 from privacy.unit_of_work import table_of
 
 INBOX_ITEMS, DELIVERIES = table_of(InboxItem), table_of(Delivery)
 OUTBOX_ITEMS, LEDGER, TOMBSTONES = table_of(OutboxItem), table_of(LedgerEntry), table_of(Tombstone)
-FORMER_KEYS = table_of(FormerKey)
+ACTORS, FORMER_KEYS = table_of(Actor), table_of(FormerKey)
+STRANGERS_FOR = timedelta(days=30)
+"""How long the name of a server is kept of which nothing else ever came to be known (privacy reference §11.4)."""
 REPEATS_KNOWN_FOR = timedelta(days=30)
 LONGEST_IN_QUEUE = timedelta(days=31)
 """A day longer than the longest that anything is tried for (federation reference §6.3)."""
@@ -26,5 +38,7 @@ ENDS = (
     EndRule(LEDGER.c.ends_at),
     EndRule(TOMBSTONES.c.ends_at),
     EndRule(FORMER_KEYS.c.ends_at),
+    EndRule(table_of(RuleChange).c.ends_at),
+    EndRule(PEERS.c.first_seen_on, STRANGERS_FOR, (*STRANGERS, ~exists().where(ACTORS.c.host == PEERS.c.host))),
 )
-"""Received activities, what waited to be sent, who got what, what was undone before it came, and keys of before."""
+"""What was received, sent, kept by others, undone too soon, keys of before, old changes of rules, and strangers."""

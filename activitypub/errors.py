@@ -9,6 +9,7 @@ PublicError                          privacy/errors.py
    │  ├─ ForeignOrigin       403     someone speaks for another server's people or things
    │  ├─ Blocked             403     we do not talk with this server
    │  └─ TooMuch             429     an actor or a server sends more than we take in: later again
+   ├─ RuleRefused            409     a rule for servers cannot be made, or not be undone, as an admin asks
    ├─ LocalError                     what we were about to send would be illegal: our fault
    ├─ FetchError                     retry decided by type
    │  ├─ Unreachable                 no answer: name, address, TLS, time
@@ -68,6 +69,12 @@ class TooMuch(RemoteError):
         """`wait` says in how many seconds more is taken."""
         super().__init__("inbox.budget")
         self.wait = wait
+
+
+class RuleRefused(FederationError):
+    """A rule for servers cannot be made, or not be undone, as an admin asks."""
+
+    default_public = "This rule cannot be made."
 
 
 class LocalError(FederationError):

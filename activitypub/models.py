@@ -95,6 +95,7 @@ class Peer(Record):
     """When it was asked what it runs; null for one that was not asked yet."""
     level: Mapped[str | None]
     """What the rules say of it, its own or that of a domain above it; null where none does. Written by `peers` only."""
+    first_seen_on: Mapped[datetime]
     failures: Mapped[int] = mapped_column(default=0)
     """Failed deliveries in a row."""
     closed_until: Mapped[datetime | None]
@@ -116,9 +117,97 @@ class PeerRule(Record):
     """The canonical name, with a port where the rule is for that alone."""
     level: Mapped[str]
     """`allow` (trusted), `normal`, `limit`, `quarantine` or `suspend`."""
+    reject_media: Mapped[bool]
+    reject_reports: Mapped[bool]
+    obfuscate: Mapped[bool]
+    public_comment: Mapped[str]
+    private_comment: Mapped[str]
+    """For the admins alone; lists that are passed on never carry it."""
     source: Mapped[str]
-    """`manual`, or `import` for what came with a list."""
+    """`manual`, `import` for what came with a list, or `subscription` for what comes with one again and again."""
+    origin: Mapped[str | None]
+    """What that list is called: a file's name, or an address."""
+    list_id: Mapped[int | None] = mapped_column(index=True)
+    made_by: Mapped[int | None]
+    """The account of the admin who made or confirmed it; null for the command line."""
     made_on: Mapped[datetime] = mapped_column(Day)
+
+
+class PeerList(Record):
+    """A list of servers to hold off that is fetched again every day."""
+
+    __tablename__ = "peer_lists"
+    holds = Holds("to which lists of servers the admin subscribed", OnErasure.KEEP)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    url: Mapped[str] = mapped_column(unique=True)
+    priority: Mapped[int]
+    """0 to 255: where lists say different things of a domain, the highest counts."""
+    applies: Mapped[bool]
+    """Whether small changes hold at once; else an admin confirms each."""
+    excluded: Mapped[str]
+    """Domains that are never taken from it, with all below them; one a line."""
+    made_by: Mapped[int | None]
+    next_at: Mapped[datetime] = mapped_column(index=True)
+    checksum: Mapped[bytes | None]
+    """Of what came last: what is the same is not read again."""
+    fetched_on: Mapped[datetime | None] = mapped_column(Day)
+    failure: Mapped[str | None]
+    """Why it did not come the last time; null when it did."""
+
+
+class PeerListEntry(Record):
+    """What a list said of a domain when it came last."""
+
+    __tablename__ = "peer_list_entries"
+    holds = Holds("which servers a list names", OnErasure.KEEP)
+
+    list_id: Mapped[int] = mapped_column(ForeignKey("peer_lists.id", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
+    rule: Mapped[str]
+    """As JSON."""
+
+
+class RuleChange(Record):
+    """A change of the rules: one that waits for an admin or for its hour, or one that was made and can be undone."""
+
+    __tablename__ = "rule_changes"
+    holds = Holds("what an admin or a list changed of the rules for servers", OnErasure.KEEP)
+    __table_args__ = (Index("ix_rule_changes_state_applies_at", "state", "applies_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    """`manual`, `import` or `subscription`, as the source of its rules."""
+    origin: Mapped[str | None]
+    """What the list is called."""
+    list_id: Mapped[int | None] = mapped_column(index=True)
+    state: Mapped[str]
+    """`draft`, `waiting` (for `applies_at`), `applied`, `undone` or `dropped`."""
+    made_by: Mapped[int | None]
+    """The account of the admin who asked for it or confirmed it; null for the command line and for nobody yet."""
+    made_on: Mapped[datetime] = mapped_column(Day)
+    applies_at: Mapped[datetime | None]
+    undo_until: Mapped[datetime | None]
+    parked: Mapped[int] = mapped_column(default=0)
+    """How many places it put on hold when it was made."""
+    ends_at: Mapped[datetime] = mapped_column(Day, index=True)
+    """When it is forgotten; the rules stay."""
+
+
+class RuleChangeLine(Record):
+    """What a change does to the rule of one domain."""
+
+    __tablename__ = "rule_change_lines"
+    holds = Holds("the rule of a domain before and after a change", OnErasure.KEEP)
+
+    change_id: Mapped[int] = mapped_column(ForeignKey("rule_changes.id", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(primary_key=True)
+    after: Mapped[str | None]
+    """The rule as JSON; null for none."""
+    before: Mapped[str | None]
+    """What held until the change was made, as JSON; null for none, and until then."""
+    made: Mapped[bool] = mapped_column(default=False)
+    """Whether the line was carried out: what a human ruled meanwhile is left as it is."""
 
 
 class InboxItem(Record, Due):

@@ -6,31 +6,36 @@ the domains above a host, each server that was seen also has the level that the 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, String, Table, bindparam, delete, func, literal, select, text, update
+from sqlalchemy import ScalarSelect, String, Table, bindparam, delete, func, literal, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activitypub.errors import Blocked, MalformedActivity
 from activitypub.models import Delivery, Peer, PeerRule
 from activitypub.origins import canonical_host
+from activitypub.rules import CLOSED, LIMIT, MANUAL, Rule
 from privacy.statements import Prepared
 from privacy.unit_of_work import Database, UnitOfWork, table_of
 
-LEVELS = ("allow", "normal", "limit", "quarantine", "suspend")
-CLOSED = frozenset({"quarantine", "suspend"})
-"""Nothing is taken from these and nothing sent to them: of the one until a human has looked, of the other for good."""
 MODES = ("open", "quarantine", "allowlist", "off")
 FRESH_FOR = timedelta(seconds=15)
 """How late another process learns of a rule at most; the one that makes it knows at once."""
 KNOWN_TO_ALL = FRESH_FOR + timedelta(seconds=1)
-MANUAL, IMPORT = "manual", "import"
-"""Who made a rule: a human for that very domain, or a list. What a human said of a domain, no list changes."""
 REWRITTEN_AT_ONCE = 500
+MOST_KNOCKS, MOST_WAITING = 100, 500
+"""How many servers that were turned away are written down at once, and wait for a human at all."""
 PEERS, RULES, DELIVERIES = table_of(Peer), table_of(PeerRule), table_of(Delivery)
 _WAS_SEEN = Prepared(select(literal(1)).where(PEERS.c.host == bindparam("seen_host", type_=String())))
+COLUMNS = tuple(field.name for field in fields(Rule))
+COUNTS = or_(RULES.c.source == MANUAL, RULES.c.level.in_((*sorted(CLOSED), LIMIT)))
+"""The same as `Rule.lets_in`, as a condition."""
+STRANGERS = (PEERS.c.level.is_(None), PEERS.c.software.is_(None), PEERS.c.last_success_on.is_(None))
+"""Servers of which nothing is known but their name."""
 
 
 class PeerPolicy:
@@ -43,6 +48,7 @@ class PeerPolicy:
         self._mode = mode
         self._levels: Mapping[str, str] = {}
         self._loaded_at: datetime | None = None
+        self._knocked: set[str] = set()
 
     @property
     def mode(self) -> str:
@@ -73,9 +79,26 @@ class PeerPolicy:
     def check(self, host: str) -> None:
         """Raise Blocked for a host that is refused."""
         if self.is_refused(host):
+            self._note_knock(host)
             raise Blocked(f"host {host}")
 
-    def replace(self, levels: Mapping[str, str], now: datetime) -> None:
+    def take_knocks(self) -> set[str]:
+        """Return the servers without a rule that were turned away since this was asked last, for somebody to decide.
+
+        Whoever knocks has proved nothing: these are claims, a hundred at most.
+        """
+        knocked, self._knocked = self._knocked, set()
+        return knocked
+
+    def _note_knock(self, host: str) -> None:
+        if self._mode != "quarantine" or len(self._knocked) >= MOST_KNOCKS:
+            return
+        with suppress(MalformedActivity):
+            canonical = canonical_host(host)
+            if covering(canonical, self._levels) is None:
+                self._knocked.add(canonical)
+
+    def replace(self, levels: Mapping[str, str], now: datetime | None) -> None:
         """Take over the rules as they stand in the database."""
         self._levels, self._loaded_at = dict(levels), now
 
@@ -113,19 +136,38 @@ def covering(host: str, domains: Mapping[str, Any]) -> str | None:
 
 
 def levels(uow: UnitOfWork, *, source: str | None = None) -> dict[str, str]:
-    """Return the rules by domain, or those alone that come from one source."""
-    query = select(RULES.c.host, RULES.c.level)
+    """Return the levels by domain that count, or those alone that come from one source.
+
+    That a list calls a server harmless is no reason to let it in: only a human says so (`Rule.lets_in`).
+    """
+    query = select(RULES.c.host, RULES.c.level).where(COUNTS)
     if source is not None:
         query = query.where(RULES.c.source == source)
     return {row.host: row.level for row in uow.connection.execute(query)}
+
+
+def rules(uow: UnitOfWork) -> dict[str, Rule]:
+    """Return every rule by domain, whole."""
+    query = select(RULES.c.host, *(RULES.c[name] for name in COLUMNS))
+    return {row.host: Rule(*row[1:]) for row in uow.connection.execute(query)}
 
 
 def note_seen(uow: UnitOfWork, host: str) -> None:
     """Remember that a server exists; its rules and class stay as they are. A new one is asked soon what it runs."""
     if _WAS_SEEN.value(uow, {"seen_host": host}) is not None:
         return
-    if uow.connection.execute(_insert(uow, PEERS).values(_new_peer(host)).on_conflict_do_nothing()).rowcount:
+    if uow.connection.execute(_insert(uow, PEERS).values(_new_peer(uow, host)).on_conflict_do_nothing()).rowcount:
         uow.wake("peers")
+
+
+def note_knocks(uow: UnitOfWork, hosts: Iterable[str]) -> None:
+    """Write down who was turned away, as far as few enough wait; to be written down is not to be let in."""
+    waiting = uow.connection.execute(select(func.count()).select_from(PEERS).where(*STRANGERS)).scalar_one()
+    rows = [_new_peer(uow, host) for host in sorted(hosts)][: max(0, MOST_WAITING - waiting)]
+    if rows:
+        plain = [row | {"level": None} for row in rows]  # no rule covers them, or nothing would have been noted
+        uow.connection.execute(_insert(uow, PEERS).on_conflict_do_nothing(), plain)
+        _rewrite_levels(uow)
 
 
 def note_threadiverse(uow: UnitOfWork, host: str) -> None:
@@ -140,31 +182,30 @@ def set_level(uow: UnitOfWork, host: str, level: str) -> str:
 
     Raises ValueError for an unknown level, MalformedActivity for what is no host.
     """
-    if level not in LEVELS:
-        raise ValueError(f"level {level!r}")
-    name = canonical_host(host)
-    _hold_peers(uow)
-    made = _insert(uow, RULES).values(_new_rule(uow, name, level, MANUAL))
-    told = {"level": made.excluded.level, "source": made.excluded.source, "made_on": made.excluded.made_on}
-    uow.connection.execute(made.on_conflict_do_update(index_elements=["host"], set_=told))
-    _rewrite_levels(uow)
+    name, rule = canonical_host(host), Rule(level)
+    put_rules(uow, {name: rule})
     return name
-
-
-def import_levels(uow: UnitOfWork, levels: Mapping[str, str]) -> None:
-    """Set the rules of a list by canonical names, all of them or none, where there is none yet."""
-    if not levels:
-        return
-    _hold_peers(uow)
-    rows = [_new_rule(uow, host, level, IMPORT) for host, level in sorted(levels.items())]
-    uow.connection.execute(_insert(uow, RULES).on_conflict_do_nothing(), rows)
-    _rewrite_levels(uow)
 
 
 def lift_level(uow: UnitOfWork, name: str) -> bool:
     """Take back the rule for a domain by its canonical name; tell whether there was one."""
+    return put_rules(uow, {name: None}) > 0
+
+
+def put_rules(uow: UnitOfWork, changed: Mapping[str, Rule | None]) -> int:
+    """Put rules in place by canonical name, None for no rule: all of them or none; return how many were taken back."""
+    if not changed:
+        return 0
     _hold_peers(uow)
-    lifted = uow.connection.execute(delete(RULES).where(RULES.c.host == name)).rowcount > 0
+    gone, lifted = sorted(name for name, rule in changed.items() if rule is None), 0
+    for start in range(0, len(gone), REWRITTEN_AT_ONCE):
+        some = gone[start : start + REWRITTEN_AT_ONCE]
+        lifted += uow.connection.execute(delete(RULES).where(RULES.c.host.in_(some))).rowcount
+    rows = [_row(uow, name, rule) for name, rule in sorted(changed.items()) if rule is not None]
+    if rows:
+        made = _insert(uow, RULES)
+        told = {name: made.excluded[name] for name in COLUMNS}
+        uow.connection.execute(made.on_conflict_do_update(index_elements=["host"], set_=told), rows)
     _rewrite_levels(uow)
     return lifted
 
@@ -201,16 +242,18 @@ def _insert(uow: UnitOfWork, table: Table) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(table) if uow.dialect == "sqlite" else postgresql.insert(table)
 
 
-def _new_rule(uow: UnitOfWork, host: str, level: str, source: str) -> dict[str, object]:
-    return {"host": host, "level": level, "source": source, "made_on": uow.now}
+def _row(uow: UnitOfWork, host: str, rule: Rule) -> dict[str, object]:
+    return {"host": host, **{name: getattr(rule, name) for name in COLUMNS}, "made_on": rule.made_on or uow.now}
 
 
-def _new_peer(host: str) -> dict[str, object]:
-    return {"host": host, "delivery_class": "microblog", "level": _level_of(host), "failures": 0}
+def _new_peer(uow: UnitOfWork, host: str) -> dict[str, object]:
+    first_day = uow.now.replace(hour=0, minute=0, second=0, microsecond=0)
+    known = {"host": host, "delivery_class": "microblog", "level": _level_of(host), "failures": 0}
+    return {**known, "first_seen_on": first_day}
 
 
 def _level_of(host: str) -> ScalarSelect[str]:
     """Return the query for what the rules say of a canonical host: of those that cover it, the longest name's."""
     names = (host, *domains_above(without_port(host)))
-    query = select(RULES.c.level).where(RULES.c.host.in_(names)).order_by(func.length(RULES.c.host).desc())
+    query = select(RULES.c.level).where(RULES.c.host.in_(names), COUNTS).order_by(func.length(RULES.c.host).desc())
     return query.limit(1).scalar_subquery()

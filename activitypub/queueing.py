@@ -53,6 +53,7 @@ NEVER_LARGE: ColumnElement[bool] = literal(value=False)
 NOW = bindparam("queued_now", type_=Moment())
 AFTER: BindParameter[str] = bindparam("queued_after", type_=String())
 ALL = 2**31 - 1
+KEYS_AT_ONCE = 500
 COMMON_COLUMNS = ("outbox_id", "ordering_key", "created_at", "attempts")
 
 
@@ -199,6 +200,32 @@ def enqueue_to(uow: UnitOfWork, outgoing: Outgoing, recipients: Sequence[tuple[s
     return len(rows)
 
 
+def enqueue_each(uow: UnitOfWork, letters: Sequence[tuple[Outgoing, str, str]], *, due_at: datetime) -> None:
+    """Queue many activities without words, each to one (host, inbox), in a few statements however many they are."""
+    if not letters:
+        return
+    newest = _newest_of(uow, sorted({outgoing.ordering_key for outgoing, _, _ in letters}))
+    items, rows = [], []
+    for outgoing, host, inbox in letters:
+        key = outgoing.ordering_key
+        newest[key] = outbox_id = snowflake_above(uow.now, newest.get(key))
+        items.append(_row_of(uow, outgoing, outbox_id))
+        common = dict(zip(COMMON_COLUMNS, (outbox_id, key, uow.now, 0), strict=True))
+        rows.append(common | {"host": host, "inbox": inbox, "due_at": due_at})
+    uow.connection.execute(insert(ITEMS), items)
+    uow.connection.execute(insert(DELIVERIES), rows)
+    uow.wake("deliveries")
+
+
+def _newest_of(uow: UnitOfWork, keys: Sequence[int]) -> dict[int, int]:
+    query = select(ITEMS.c.ordering_key, func.max(ITEMS.c.id)).group_by(ITEMS.c.ordering_key)
+    found: dict[int, int] = {}
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        some = query.where(ITEMS.c.ordering_key.in_(keys[start : start + KEYS_AT_ONCE]))
+        found |= {row[0]: row[1] for row in uow.connection.execute(some)}
+    return found
+
+
 def follow_on(uow: UnitOfWork, keys: Sequence[int], key: int) -> None:
     """Put what waits in some orders into another one: of those threads that one has become."""
     for table in (ITEMS, DELIVERIES):
@@ -218,6 +245,12 @@ def _store_item(
 ) -> int:
     # Behind all that was queued before in this order, whatever the clocks of other processes say.
     outbox_id = snowflake_above(uow.now, newest)
+    _INSERT_ITEM.run(uow, _row_of(uow, outgoing, outbox_id) | {"audience": audience, "audience_of": of})
+    return outbox_id
+
+
+def _row_of(uow: UnitOfWork, outgoing: Outgoing, outbox_id: int) -> dict[str, object]:
+    """Return the row of an activity, sealed."""
     content = outgoing.document if isinstance(outgoing.document, bytes) else dumps(outgoing.document)
     # A Delete outlives the post whose end it tells of, so it is never sealed with that post's secrets.
     sealed_with = None if outgoing.kind in WITHDRAWS else outgoing.secrets
@@ -227,7 +260,7 @@ def _store_item(
         place = Place("outbox_items", outbox_id, 0, outgoing.group_id)
         box = SealedBox(place, sealed_with.subject_id, sealed_with.bucket, sealed_with.slot, None)
         body = uow.vault.reseal(box, place, content).body
-    row = {
+    return {
         "id": outbox_id,
         "actor_id": outgoing.actor_id,
         "kind": outgoing.kind,
@@ -240,13 +273,11 @@ def _store_item(
         "created_at": uow.now,
         "expires_at": outgoing.expires_at,
         "ordering_key": outgoing.ordering_key,
-        "audience": audience,
-        "audience_of": of,
+        "audience": None,
+        "audience_of": None,
         "spread_to": None,
         "spread_tries": 0,
     }
-    _INSERT_ITEM.run(uow, row)
-    return outbox_id
 
 
 def note_effects(uow: UnitOfWork, what: Outgoing | Row[Any], outbox_id: int, after: str = "") -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, String, and_, bindparam, or_, 
 from groups.endings import facts_of
 from groups.incoming import IncomingPost
 from groups.people import ACTORS
-from groups.places import GROUPS, MEMBERSHIPS
+from groups.places import GROUPS, MEMBERSHIPS, level_of
 from groups.policy import FACILITATORS, Standing
 from groups.storing import ParentPost
 from groups.translation import GroupFacts
@@ -87,7 +87,7 @@ def _question(size: int) -> Prepared:
     ]
     columns += [GROUPS.c.audience, GROUPS.c.join_rule, GROUPS.c.keep_seconds, GROUPS.c.state.label("group_state")]
     return Prepared(
-        select(*columns, MEMBERSHIPS.c.role, MEMBERSHIPS.c.state.label("member_state"))
+        select(*columns, MEMBERSHIPS.c.role, MEMBERSHIPS.c.state.label("member_state"), level_of(author))
         .outerjoin(GROUPS, GROUPS.c.id == ACTORS.c.id)
         .outerjoin(MEMBERSHIPS, stands)
         .where(or_(ACTORS.c.uri.in_(wanted), ACTORS.c.id == parents_group), ACTORS.c.local.is_(True))
@@ -105,5 +105,6 @@ def _addressee(row: Any) -> Addressee:
         local=row.local,
         role=row.role,
         state=row.member_state,
+        server=row.server,
     )
     return Addressee(row.id, row.uri, row.local, facts_of(row), standing, timedelta(seconds=row.keep_seconds))

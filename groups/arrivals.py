@@ -170,7 +170,8 @@ def _take_in(uow: UnitOfWork, uris: Uris, author: ActorView, post: IncomingPost,
     here = parent if parent is not None and parent.group_id == home.id else None
     may_write(home.standing, here).or_raise()
     stored = _store(uow, author, post, home.id, home.keep, here, people)
-    _announce_here(uow, uris, home.group, author, post, activity, stored)
+    if may(Act.SPREAD, home.standing):
+        _announce_here(uow, uris, home.group, author, post, activity, stored)
 
 
 def _take_direct(
@@ -316,10 +317,11 @@ def _edit(uow: UnitOfWork, uris: Uris, row: Row[Any], post: IncomingPost, activi
         return
     row, group = now, group_of(uow, row.group_id)
     if group.local:  # who was shown out, or may not write there any more, changes nothing either (S-307)
-        may(Act.EDIT, standing_of(uow, row.group_id, row.author_id), Target(is_own=True)).or_raise()
+        standing = standing_of(uow, row.group_id, row.author_id)
+        may(Act.EDIT, standing, Target(is_own=True)).or_raise()
     if not _rewrite(uow, row, post):
         return
-    if group.local and row.audience == "group":
+    if group.local and row.audience == "group" and may(Act.SPREAD, standing):
         secrets = Secrets(subject_id=row.subject_id, bucket=row.bucket, slot=row.slot)
         parcel = Parcel(row.id, row.group_id, row.thread_id, secrets, row.expires_at)
         spread_in_group(uow, uris, activity.raw, post.uri, parcel, group, begins_thread=False)

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, BindParameter, ColumnElement, FromClause, bin
 
 from activitypub.models import LedgerEntry, Peer
 from activitypub.queueing import Audience
+from activitypub.rules import LIMIT
 from groups.people import ACTORS
 from groups.places import MEMBERSHIPS
 from groups.policy import PARTICIPANTS
@@ -19,10 +20,13 @@ ACTIVITIES_IN_PRIVATE = ("threadiverse",)
 """By form of announcement, the classes of host that get it (federation reference §5.4 and §5.7)."""
 SHUT_OUT = ("suspend", "quarantine")
 """No words go to a server of such a level."""
+SHUT_OUT_OF_PRIVATE = (*SHUT_OUT, LIMIT)
+"""Words that are not for everybody go to none of these."""
 LARGE: Final = 250
 """An audience beyond this is spread behind the back of whoever writes to it."""
 OF: BindParameter[int] = bindparam("audience_of", type_=BigInteger())
 _LET_IN = or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(listed(SHUT_OUT)))
+_LET_IN_TO_PRIVATE = or_(PEERS.c.level.is_(None), PEERS.c.level.not_in(listed(SHUT_OUT_OF_PRIVATE)))
 
 
 def _members(name: str, classes: tuple[str, ...] | None, *, is_public: bool, trusted: bool = False) -> Audience:
@@ -41,7 +45,7 @@ def _members(name: str, classes: tuple[str, ...] | None, *, is_public: bool, tru
             MEMBERSHIPS.c.state == "active",
             ACTORS.c.local.is_(False),
             ACTORS.c.state == "active",
-            _LET_IN,
+            _LET_IN if is_public else _LET_IN_TO_PRIVATE,
         )
     )
     if not is_public:

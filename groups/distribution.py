@@ -21,6 +21,7 @@ from groups.audiences import (
     PUBLIC_ACTIVITIES,
     PUBLIC_BOOSTS,
     SHUT_OUT,
+    SHUT_OUT_OF_PRIVATE,
     TRUSTED,
 )
 from groups.models import Mention
@@ -62,7 +63,7 @@ def spread_local_post(uow: UnitOfWork, uris: Uris, post: LocalPost, group: Group
         return
     activity = _activity_of(uris, post, group)
     if post.facts.direct:
-        _send(uow, post.author_id, activity, post.parcel, _named_inboxes(post.facts))
+        _send(uow, post.author_id, activity, post.parcel, _named_inboxes(post.facts), SHUT_OUT_OF_PRIVATE)
         return
     if not group.local:
         to = [(group.host, group.inbox), *_named_inboxes(post.facts)]
@@ -242,10 +243,15 @@ def _named_inboxes(post: PostFacts) -> list[tuple[str, str]]:
 
 
 def _send(
-    uow: UnitOfWork, actor_id: int, document: dict[str, Any], parcel: Parcel, to: Sequence[tuple[str, str]]
+    uow: UnitOfWork,
+    actor_id: int,
+    document: dict[str, Any],
+    parcel: Parcel,
+    to: Sequence[tuple[str, str]],
+    shut_out: Sequence[str] = SHUT_OUT,
 ) -> None:
     """Send what carries words to some inboxes, less those of servers that are shut out."""
-    shut = select(PEERS.c.host).where(PEERS.c.host.in_({host for host, _ in to}), PEERS.c.level.in_(SHUT_OUT))
+    shut = select(PEERS.c.host).where(PEERS.c.host.in_({host for host, _ in to}), PEERS.c.level.in_(shut_out))
     closed = set(uow.connection.execute(shut).scalars()) if to else set()
     recipients = [(host, inbox) for host, inbox in to if host not in closed]
     if recipients:

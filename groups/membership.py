@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, insert, select, update
 
-from activitypub.peers import CLOSED, PEERS
+from activitypub.peers import PEERS
+from activitypub.rules import CLOSED
 from activitypub.uris import Uris
 from groups import translation
 from groups.distribution import send_from
@@ -80,9 +81,9 @@ def request_to_join(
 def receive_follow(uow: UnitOfWork, uris: Uris, follower_id: int, group_id: int, follow_uri: str, role: str) -> None:
     """Take in the Follow by which somebody elsewhere asks to join a group of this node, and answer if it can be."""
     lock_group(uow, group_id)
-    standing = standing_of(uow, group_id, follower_id)
-    level = _level_of(uow, follower_id)
-    if standing.audience == "none" or level in CLOSED or (standing.audience == "peers-only" and level != "allow"):
+    standing = replace(standing_of(uow, group_id, follower_id), server=_level_of(uow, follower_id))
+    trusted = standing.server == "allow"
+    if standing.audience == "none" or standing.server in CLOSED or (standing.audience == "peers-only" and not trusted):
         raise NotFound(f"group {group_id}")
     comes_back = standing.state == "parked" and _is_parked(uow, group_id, follower_id)
     # Who is in already asks again because the answer was lost there: an invitation is not asked for twice.
@@ -91,8 +92,7 @@ def receive_follow(uow: UnitOfWork, uris: Uris, follower_id: int, group_id: int,
     if not may(Act.JOIN, standing) or (role == "follower" and standing.audience != "public"):
         answer_follow(uow, uris, "Reject", group_id, follower_id, follow_uri)
         return
-    lets_in = standing.join_rule == "open" and standing.state != "removed"
-    active = standing.state == "active" or comes_back or lets_in
+    active = standing.state == "active" or comes_back or standing.is_let_in_at_once
     keeps_role = standing.is_active and standing.role is not None
     _put(
         uow, group_id, follower_id, state="active" if active else "pending", follow_uri=follow_uri,
@@ -121,7 +121,7 @@ def leave(uow: UnitOfWork, uris: Uris, persona_id: int, group_id: int) -> Member
     hold_actor(uow, persona_id)
     lock_group(uow, group_id)
     standing = standing_of(uow, group_id, persona_id)
-    if standing.state not in {"active", "pending"}:
+    if standing.state not in ({"active", "pending"} if standing.local else {"active", "pending", "parked"}):
         raise NotFound(f"no place in group {group_id}")
     may(Act.LEAVE, standing).or_raise()
     if not standing.local:

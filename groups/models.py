@@ -159,7 +159,8 @@ class Notification(Record):
     persona_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str]
-    """`mention`, `reply`, `reaction`, `join_request`, `admitted`, `report` or `announcement`."""
+    """`mention`, `reply`, `reaction`, `join_request`, `admitted`, `report`, `announcement`, or one of the border:
+    `severed`, `severing`, `members_severed`, `members_severing`."""
     actor_id: Mapped[int] = mapped_column(index=True)
     group_id: Mapped[int | None]
     post_id: Mapped[int | None] = mapped_column(index=True)

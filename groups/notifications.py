@@ -1,15 +1,19 @@
 """News for a persona: rows of ids, numbered for each persona, gone after two weeks at the latest."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, exists, insert, literal, or_, select, update
 
+from activitypub.peers import PEERS
+from activitypub.rules import CLOSED, LIMIT
 from groups.errors import NotFound
 from groups.models import Notification
 from groups.people import cards
-from groups.places import MEMBERSHIPS, group_views
+from groups.places import MEMBERSHIPS, SOMEBODY, group_views
 from groups.policy import FACILITATORS, PARTICIPANTS
 from groups.showing import POSTS, show
 from groups.views import NotificationView, Page, Viewer
@@ -20,7 +24,22 @@ from privacy.records import MAX_ID
 from privacy.unit_of_work import UnitOfWork, table_of
 
 NOTIFICATIONS, PERSONAS = table_of(Notification), table_of(Persona)
+PEOPLE_AT_ONCE = 500
 NEWS_FOR = timedelta(days=14)
+ASKED_FOR = frozenset({"join_request"})
+"""News that asks for an answer: it comes from wherever anybody may ask."""
+SEVERED, SEVERING, MEMBERS_SEVERED, MEMBERS_SEVERING = "severed", "severing", "members_severed", "members_severing"
+"""That a place elsewhere is on hold, or will be; and for who looks after a group, that places of members in it are."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A piece of news for one persona."""
+
+    persona_id: int
+    kind: str
+    group_id: int
+    """The group that it is about, which also stands for whoever caused it."""
 
 
 def notify(
@@ -68,6 +87,34 @@ def notify_facilitators(
         MEMBERSHIPS.c.group_id == group_id, MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(FACILITATORS)
     )
     _give(uow, PERSONAS.c.id.in_(caring), kind, actor_id, group_id, post_id, None)
+
+
+def give_each(uow: UnitOfWork, news: Sequence[News]) -> None:
+    """Give many people news, each their own, in a few statements however many they are."""
+    told, numbers = Counter(item.persona_id for item in news), dict[int, int]()
+    people = sorted(told)
+    for start in range(0, len(people), PEOPLE_AT_ONCE):
+        here = PERSONAS.c.id.in_(people[start : start + PEOPLE_AT_ONCE])
+        query = select(PERSONAS.c.id, PERSONAS.c.notified).where(here, PERSONAS.c.state != RETIRED)
+        numbers |= {
+            row.id: row.notified for row in uow.connection.execute(query.order_by(PERSONAS.c.id).with_for_update())
+        }
+    rows = []
+    for item in news:
+        if item.persona_id in numbers:
+            numbers[item.persona_id] += 1
+            rows.append(_news_row(uow, item, numbers[item.persona_id]))
+    if rows:
+        counted = update(PERSONAS).where(PERSONAS.c.id == bindparam("of")).values(notified=bindparam("up_to"))
+        uow.connection.execute(counted, [{"of": each, "up_to": number} for each, number in sorted(numbers.items())])
+        uow.connection.execute(insert(NOTIFICATIONS), rows)
+
+
+def those_who_look_after(uow: UnitOfWork, group_ids: Collection[int]) -> list[tuple[int, int]]:
+    """Return group and actor for each who looks after one of some groups, in one statement."""
+    caring = (MEMBERSHIPS.c.state == "active", MEMBERSHIPS.c.role.in_(FACILITATORS))
+    query = select(MEMBERSHIPS.c.group_id, MEMBERSHIPS.c.actor_id).where(MEMBERSHIPS.c.group_id.in_(group_ids), *caring)
+    return [(row.group_id, row.actor_id) for row in uow.connection.execute(query)] if group_ids else []
 
 
 def forget_news_of(uow: UnitOfWork, post_id: int, *, kind: str | None = None, actor_id: int | None = None) -> None:
@@ -140,6 +187,8 @@ def _give(
     """Number and write the news of all concerned in two statements; the first locks their rows, in one order."""
     # Whoever is leaving gets none: it would stay behind.
     chosen = and_(who, PERSONAS.c.id != actor_id, PERSONAS.c.state != RETIRED)
+    if kind not in ASKED_FOR:
+        chosen = and_(chosen, _may_be_news(actor_id, group_id))
     counted = (
         update(PERSONAS)
         .where(chosen)
@@ -161,6 +210,27 @@ def _give(
     ]
     if rows:
         uow.connection.execute(insert(NOTIFICATIONS), rows)
+
+
+def _news_row(uow: UnitOfWork, item: News, number: int) -> dict[str, object]:
+    return {
+        "persona_id": item.persona_id, "number": number, "kind": item.kind, "actor_id": item.group_id,
+        "group_id": item.group_id, "post_id": None, "created_at": uow.now, "expires_at": uow.now + NEWS_FOR,
+    }  # fmt: skip
+
+
+def _may_be_news(actor_id: int, group_id: int | None) -> ColumnElement[bool]:
+    """Return whether news of an actor may reach anybody: strangers of servers that are limited are not heard of."""
+    of_server = select(literal(1)).select_from(SOMEBODY.join(PEERS, PEERS.c.host == SOMEBODY.c.host))
+    of_server = of_server.where(SOMEBODY.c.id == actor_id, SOMEBODY.c.local.is_(False))
+    held_off, limited = (exists(of_server.where(PEERS.c.level.in_(levels))) for levels in (sorted(CLOSED), [LIMIT]))
+    member = exists().where(
+        MEMBERSHIPS.c.group_id == (group_id or 0),
+        MEMBERSHIPS.c.actor_id == actor_id,
+        MEMBERSHIPS.c.state == "active",
+        MEMBERSHIPS.c.role.in_(PARTICIPANTS),
+    )
+    return and_(~held_off, or_(~limited, member))
 
 
 def _still_visible(uow: UnitOfWork, persona_id: int, query: Select[Any]) -> Select[Any]:

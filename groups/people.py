@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import ColumnElement, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Row, and_, exists, or_, select
 
 from activitypub import actors
-from activitypub.models import Actor
+from activitypub.models import Actor, Peer
+from activitypub.rules import CLOSED, LIMIT
 from activitypub.uris import Uris
 from groups.content import MAX_NAME_CHARACTERS, one_line, plain_to_html
 from groups.errors import Invalid, NotAllowed, NotFound
@@ -19,6 +20,7 @@ from privacy.unit_of_work import UnitOfWork, table_of
 from privacy.vault import Place, SealedBox
 
 ACTORS, GROUPS, MEMBERSHIPS = table_of(Actor), table_of(Group), table_of(Membership)
+SERVERS = table_of(Peer).alias("servers_of_actors")
 MAX_SUMMARY_CHARACTERS = 2_000
 MAX_SEARCH_CHARACTERS = 200
 ACTS_NO_MORE = "This name cannot do anything any more."
@@ -153,14 +155,15 @@ def known_to(viewer: Viewer) -> ColumnElement[bool]:
     """Whom a viewer may learn of: public groups, itself, the groups it is in, and those whom it meets there.
 
     A member may learn of any group that can be asked for, and of remote groups. Personas are known to those who share a
-    group with them, so that handles cannot be tried one by one.
+    group with them, so that handles cannot be tried one by one. Nobody is known whose server is held off, and to
+    strangers nobody whose server is limited.
     """
-    alive = ACTORS.c.state == "active"
+    alive = and_(ACTORS.c.state == "active", _of_servers_without(sorted(CLOSED)))
     public = select(GROUPS.c.id).where(or_(GROUPS.c.audience != "none", GROUPS.c.join_rule != "invite"))
     public_group = ACTORS.c.id.in_(public)
     if viewer.actor_id is None:
         in_the_open = select(GROUPS.c.id).where(GROUPS.c.audience == "public")
-        return and_(alive, ACTORS.c.id.in_(in_the_open))
+        return and_(alive, ACTORS.c.id.in_(in_the_open), _of_servers_without([LIMIT]))
     mine = select(MEMBERSHIPS.c.group_id).where(
         MEMBERSHIPS.c.actor_id == viewer.actor_id, MEMBERSHIPS.c.state.in_(("active", "pending"))
     )
@@ -171,6 +174,12 @@ def known_to(viewer: Viewer) -> ColumnElement[bool]:
     )
     known = or_(public_group, ACTORS.c.id == viewer.actor_id, ACTORS.c.id.in_(mine), ACTORS.c.id.in_(shared))
     return and_(alive, known)
+
+
+def _of_servers_without(levels: Sequence[str]) -> ColumnElement[bool]:
+    """Return whether an actor is of this node, or of a server of none of some levels."""
+    there = exists().where(SERVERS.c.host == ACTORS.c.host, SERVERS.c.level.in_(levels))
+    return or_(ACTORS.c.local, ~there)
 
 
 def _box(row: Row[tuple[object, ...]]) -> SealedBox:

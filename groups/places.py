@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Row, and_, bindparam, select
 
+from activitypub.peers import PEERS
 from groups.errors import NotFound
 from groups.models import Group, Membership
 from groups.people import ACTORS, cards, known_to
@@ -15,12 +16,21 @@ from privacy.statements import Prepared
 from privacy.unit_of_work import UnitOfWork, table_of
 
 GROUPS, MEMBERSHIPS = table_of(Group), table_of(Membership)
+SOMEBODY = ACTORS.alias("somebody")
 MAX_MEMBERS_SHOWN = 1_000
 _GROUP, _ACTOR = bindparam("of_group", type_=BigInteger()), bindparam("of_actor", type_=BigInteger())
+
+
+def level_of(actor_id: int | ColumnElement[int]) -> ColumnElement[str]:
+    """Return the query for what the admin's rules say of an actor's server, as the column `server`."""
+    level = select(PEERS.c.level).join(SOMEBODY, SOMEBODY.c.host == PEERS.c.host)
+    return level.where(SOMEBODY.c.id == actor_id, SOMEBODY.c.local.is_(False)).scalar_subquery().label("server")
+
+
 _STANDING = Prepared(
     select(
         GROUPS.c.audience, GROUPS.c.join_rule, GROUPS.c.state, GROUPS.c.local, MEMBERSHIPS.c.role,
-        MEMBERSHIPS.c.state.label("member_state"),
+        MEMBERSHIPS.c.state.label("member_state"), level_of(_ACTOR),
     )
     .outerjoin(MEMBERSHIPS, and_(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.actor_id == _ACTOR))
     .where(GROUPS.c.id == _GROUP)
@@ -45,6 +55,7 @@ def standing_of(uow: UnitOfWork, group_id: int, actor_id: int | None, *, invited
         role="owner" if itself else row.role,
         state="active" if itself else row.member_state,
         invited=invited,
+        server=row.server,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from activitypub.rules import CLOSED, LIMIT
 from groups.errors import GroupsError, NotAllowed, NotFound
 
 FACILITATORS = frozenset({"facilitator", "moderator", "owner"})
@@ -36,6 +37,8 @@ class Act(StrEnum):
     APPOINT = "appoint"
     DISMISS = "dismiss"
     BE_NAMED = "be_named"
+    SPREAD = "spread"
+    """To have one's words passed on by a group of this node to other servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Standing:
     state: str | None = None
     invited: bool = False
     """Whether the actor shows a valid invitation to this very group."""
+    server: str | None = None
+    """What the admin's rules say of the actor's server; None for somebody of this node, and where no rule is."""
 
     @property
     def is_active(self) -> bool:
@@ -66,6 +71,14 @@ class Standing:
     def looks_after(self) -> bool:
         """Whether the actor is one of those who look after the group."""
         return self.is_active and self.role in FACILITATORS
+
+    @property
+    def is_let_in_at_once(self) -> bool:
+        """Whether an actor that may join belongs to the group without being let in by somebody.
+
+        Whoever was shown out asks, however open the group is; so do all of a server that is limited.
+        """
+        return self.join_rule == "open" and self.state != "removed" and self.server != LIMIT
 
     @property
     def is_known(self) -> bool:
@@ -110,7 +123,7 @@ def may(act: Act, standing: Standing, target: Target = NOTHING_AIMED_AT) -> Verd
     """
     if standing.state == "banned":
         return _no("You cannot take part in this group.")
-    if not standing.is_known:
+    if not standing.is_known or standing.server in CLOSED:
         return Verdict(NotFound(f"group {standing.group_id}"))
     return _RULES[act](standing, target)
 
@@ -122,6 +135,8 @@ def _no(reason: str) -> Verdict:
 def _join(standing: Standing, _: Target) -> Verdict:
     if standing.group_state == "sealed":
         return _no("This group is closed and takes no new members.")
+    if standing.server == LIMIT and standing.audience != "public":
+        return _no("People of this server can join only groups that anybody can read.")
     if standing.join_rule == "invite" and standing.local and not standing.invited:
         return _no("This group can be joined by invitation only. Ask one of its members for a link.")
     return YES
@@ -156,6 +171,10 @@ def _react(standing: Standing, _: Target) -> Verdict:
 def _react_from_afar(standing: Standing, _: Target) -> Verdict:
     # Other software lets whoever reads a public post support it, member or not.
     return YES if standing.takes_part or standing.audience == "public" else _no("Only members can show support here.")
+
+
+def _spread(standing: Standing, _: Target) -> Verdict:
+    return YES if standing.server != LIMIT else _no("What is written on this server is not passed on.")
 
 
 def _edit(standing: Standing, target: Target) -> Verdict:
@@ -222,4 +241,5 @@ _RULES: Mapping[Act, Callable[[Standing, Target], Verdict]] = {
     Act.APPOINT: _change,
     Act.DISMISS: _dismiss,
     Act.BE_NAMED: _look_after,
+    Act.SPREAD: _spread,
 }

@@ -14,6 +14,7 @@ from activitypub.ledger import holds_copy
 from activitypub.models import Tombstone
 from activitypub.peers import PEERS
 from activitypub.ports import ActorView, Copy, Ended, Publication, Requester
+from activitypub.rules import LIMIT
 from activitypub.uris import Uris
 from activitypub.vocabulary.writing import to_document
 from groups import translation
@@ -282,7 +283,7 @@ def _onlooker(uow: UnitOfWork, requester: Requester) -> Onlooker:
     row = uow.connection.execute(query.where(ACTORS.c.id == requester.actor_id)).first()
     if row is None or row.kind in WHOLE_NODES:
         return Onlooker()
-    return Onlooker(host=requester.host, trusted=row.level == "allow")
+    return Onlooker(host=requester.host, trusted=row.level == "allow", limited=row.level == LIMIT)
 
 
 def _group(uow: UnitOfWork, group_id: int) -> GroupFacts:

@@ -1,8 +1,11 @@
 """Who may see a post: one rule, said twice, in Python and in SQL (product decision 33).
 
-A property test holds the two to the same answers. What may not be seen is treated as if it were not there.
+A property test holds the two to the same answers. What may not be seen is treated as if it were not there. What was
+written on a server that is held off is seen by nobody until that is let in again (S-309); what was written on one that
+is limited, by those alone who belong to the group.
 """
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,13 +13,15 @@ from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, and_, exists, false, literal, or_, select
 
-from activitypub.models import Actor
+from activitypub.models import Actor, Peer
+from activitypub.rules import CLOSED, LIMIT
 from groups.models import Group, Membership, Mention, Post
 from groups.policy import PARTICIPANTS
 from privacy.unit_of_work import table_of
 
 POSTS, GROUPS, MEMBERSHIPS = table_of(Post), table_of(Group), table_of(Membership)
 MENTIONS, ACTORS = table_of(Mention), table_of(Actor)
+AUTHORS, SERVERS = ACTORS.alias("authors"), table_of(Peer).alias("servers_of_authors")
 Number: TypeAlias = int | ColumnElement[int]
 SHARED_AUDIENCES = ("peers-only", "followers", "public")
 """Groups of which another server may read something; of the first kind only one that is trusted."""
@@ -31,6 +36,8 @@ class Onlooker:
     """The host whose signature was verified; only for documents asked for by servers."""
     trusted: bool = False
     """Whether the admin allowed that host by name: nobody else is shown anything of a `peers-only` group."""
+    limited: bool = False
+    """Whether the admin limited that host: it is shown public groups alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class PostFacts:
     state: str
     expires_at: datetime
     mentioned: AbstractSet[int] = field(default_factory=frozenset)
+    author_level: str | None = None
+    """What the admin's rules say of the author's server; None for somebody of this node, and where no rule is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ class Places:
 
 def can_see(onlooker: Onlooker, places: Places, post: PostFacts, now: datetime) -> bool:
     """Answer whether a post may be seen: only while it lives, by its group, or by those a direct one names."""
-    if post.state != "live" or post.expires_at <= now:
+    if post.state != "live" or post.expires_at <= now or post.author_level in CLOSED:
         return False
     if onlooker.host is not None and post.group_audience not in shared_with(onlooker):
         return False
@@ -66,7 +75,7 @@ def can_see(onlooker: Onlooker, places: Places, post: PostFacts, now: datetime) 
     if post.audience == "direct":
         return bool(post.mentioned & places.actors)
     belongs = post.group_id in places.groups or post.group_id == onlooker.actor_id
-    return post.group_audience == "public" or belongs
+    return belongs or (post.group_audience == "public" and post.author_level != LIMIT)
 
 
 def visible_to(onlooker: Onlooker, now: datetime) -> ColumnElement[bool]:
@@ -96,6 +105,8 @@ def written_for(reader: Number | None) -> ColumnElement[bool]:
 
 def shared_with(onlooker: Onlooker) -> tuple[str, ...]:
     """Return the audiences of groups of which another server may read something at all."""
+    if onlooker.limited:
+        return SHARED_AUDIENCES[2:]
     return SHARED_AUDIENCES if onlooker.trusted else SHARED_AUDIENCES[1:]
 
 
@@ -107,7 +118,13 @@ def groups_of(actor_id: Number) -> "ColumnElement[int]":
 
 
 def _alive(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
-    return and_(POSTS.c.state == "live", POSTS.c.expires_at > now)
+    return and_(POSTS.c.state == "live", POSTS.c.expires_at > now, _written_outside(sorted(CLOSED)))
+
+
+def _written_outside(levels: Sequence[str]) -> ColumnElement[bool]:
+    """Return whether a post was written here, or on a server of none of some levels."""
+    written = select(literal(1)).select_from(AUTHORS.join(SERVERS, SERVERS.c.host == AUTHORS.c.host))
+    return or_(POSTS.c.local, ~exists(written.where(AUTHORS.c.id == POSTS.c.author_id, SERVERS.c.level.in_(levels))))
 
 
 def _belongs(actor_id: Number) -> ColumnElement[bool]:
@@ -115,7 +132,8 @@ def _belongs(actor_id: Number) -> ColumnElement[bool]:
 
 
 def _to_group(belongs: ColumnElement[bool]) -> ColumnElement[bool]:
-    return and_(POSTS.c.audience == "group", or_(GROUPS.c.audience == "public", belongs))
+    in_the_open = and_(GROUPS.c.audience == "public", _written_outside([LIMIT]))
+    return and_(POSTS.c.audience == "group", or_(belongs, in_the_open))
 
 
 def _host_belongs(host: str) -> ColumnElement[bool]:

@@ -16,6 +16,7 @@ from activitypub.inbox import process_due
 from activitypub.spreading import spread_due
 from node.faces import Faces
 from node.retaining import Retention
+from node.ruling import rules_due
 from node.wiring import Node
 
 POLL_SECONDS: Final = 1.0
@@ -47,6 +48,7 @@ def loops_of(node: Node, faces: Faces) -> list[Loop]:
         Loop("deliveries", lambda: deliver_due(faces.federation), POLL_SECONDS),
         Loop("spreading", lambda: spread_due(faces.federation), POLL_SECONDS),
         Loop("peers", lambda: describe_due(faces.federation), PEERS_SECONDS),
+        Loop("rules", lambda: rules_due(node, faces), PEERS_SECONDS),
         Loop("retention", retention.due, RETENTION_SECONDS),
     ]
 

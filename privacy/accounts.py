@@ -250,6 +250,12 @@ def set_state(uow: UnitOfWork, account_id: int, state: str, end_access: EndAcces
         end_sign_in(uow, account_id, end_access)
 
 
+def looks_after_node(uow: UnitOfWork, account_id: int) -> bool:
+    """Tell whether an account may act, and is one of those who look after the node itself."""
+    mine = (ACCOUNTS.c.id == account_id, ACCOUNTS.c.state == "active", ACCOUNTS.c.role.in_(("admin", "owner")))
+    return uow.connection.execute(select(ACCOUNTS.c.id).where(*mine)).first() is not None
+
+
 def close_account(uow: UnitOfWork, account_id: int, end_access: EndAccess) -> tuple[int, ...]:
     """Make an account unusable at once, before it is erased, and return its personas; its words stay until then.
 

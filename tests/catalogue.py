@@ -15,14 +15,16 @@ AUTHENTICATION, COUNTS, KEYSTORE, PEERS, PASSING_ON = (
 )
 ORIGINS, URIS, JSONLD = (f"activitypub/test_{name}.py" for name in ("origins", "uris", "jsonld"))
 STRICT, VOCABULARY, WEBFINGER = (f"activitypub/test_{name}.py" for name in ("strict_json", "vocabulary", "webfinger"))
-ARRIVALS, VISIBILITY, POLICY, CONTENT = (
-    f"groups/test_{name}.py" for name in ("arrivals", "visibility", "policy", "content")
+ARRIVALS, VISIBILITY, POLICY, CONTENT, LIMITED = (
+    f"groups/test_{name}.py" for name in ("arrivals", "visibility", "policy", "content", "limited")
 )
 REPORTS, ROLES, PINNING, MOVING, BACKFILL = (
     f"groups/test_{name}.py" for name in ("reports", "roles", "pinning", "moving", "backfill")
 )
 FLOODS = "activitypub/test_floods.py"
 KILL, CANARY, TWO_NODES = (f"federation/test_{name}.py" for name in ("kill", "canary", "two_nodes"))
+SERVERS_PAGES = "web/test_servers_pages.py"
+BLOCKLISTS = "activitypub/test_blocklists.py"
 DOORS = "architecture/test_doors.py"
 ROTATION, PROVING = "activitypub/test_rotation.py", "activitypub/test_proving.py"
 
@@ -264,7 +266,10 @@ CASES: dict[str, dict[str, list[str]]] = {
         DELIVERY: ["test_suspended_hosts_get_nothing"],
         EGRESS: ["test_suspended_hosts_are_refused_before_any_packet"],
     },
-    "S-309": {LIARS: ["test_s309_a_suspended_author_does_not_come_back_by_another_s_boost"]},
+    "S-309": {
+        LIARS: ["test_s309_a_suspended_author_does_not_come_back_by_another_s_boost"],
+        LIMITED: ["test_s309_who_is_held_off_disappears_with_all_that_it_wrote_and_comes_back"],
+    },
     "S-310": {LIARS: ["test_s310_mass_mentions_reach_nobody"]},
     "S-312": {
         LIARS: ["test_s312_a_deep_chain_is_not_climbed"],
@@ -420,6 +425,13 @@ CASES: dict[str, dict[str, list[str]]] = {
         DOCUMENTS: ["test_no_address_trips_the_node"],
         STRICT: ["test_never_fails_in_any_other_way"],
     },
+    "S-1115": {
+        SERVERS_PAGES: [
+            "test_s1115_nobody_else_learns_that_there_are_rules",
+            "test_s1115_who_looks_after_the_node_sees_them_while_the_account_may_act",
+        ],
+    },
+    "S-1301": {BLOCKLISTS: ["test_s1301_no_cell_is_a_formula_and_every_cell_is_a_text"]},
     "S-1107": {
         CANARY: ["test_a_canary_is_found_nowhere_and_ends"],
         ARRIVALS: ["test_a_post_is_gone_at_its_end_without_any_sweep"],

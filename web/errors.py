@@ -2,7 +2,7 @@
 
 404  groups NotFound                        not there, or not for this reader: never told apart
 403  groups NotAllowed, FormRefused         may be known, may not be done
-409  groups Conflict, LastOwner              something else came first, or must come first
+409  groups Conflict, LastOwner, RuleRefused  something else came first, or must come first
 422  groups Invalid, NameTaken              what was sent cannot be used
 429  TooManyTries                           wait
 503  DatabaseUnavailable, ClockImplausible  nothing was done: come again, `headers_of` says when
@@ -10,6 +10,7 @@
 
 from collections.abc import Mapping
 
+from activitypub.errors import RuleRefused
 from groups.errors import Conflict, Invalid, NotAllowed, NotFound
 from privacy.errors import (
     ClockImplausible,
@@ -29,6 +30,7 @@ STATUSES: Mapping[type[PublicError], int] = {
     NotFound: 404,
     NotAllowed: 403,
     Conflict: 409,
+    RuleRefused: 409,
     Invalid: 422,
     KeyShredded: 404,
     ConsentRequired: 403,

@@ -6,11 +6,13 @@ anew on each page, so that compressing a page tells nothing about it (S-825).
 
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from urllib.parse import parse_qsl, urlsplit
 
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from privacy.errors import PublicError
@@ -64,6 +66,37 @@ async def read_form(request: Request, *, origin: str, secret: bytes | None) -> F
     if secret is None or not token_matches(values.get(TOKEN_FIELD, ""), secret):
         raise FormRefused("form token")
     return Form(values)
+
+
+async def read_upload(request: Request, *, origin: str, secret: bytes | None, limit: int) -> tuple[Form, str, bytes]:
+    """Return a form with one file, under the same rules, and the file's name and content; nothing touches the disk.
+
+    Raises FormRefused and web.parameters.TooManyBytes.
+    """
+    if not comes_from_us(request.headers, origin):
+        raise FormRefused("foreign origin")
+    body = await bounded_body(request, limit)
+
+    async def once() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    parser = MultiPartParser(request.headers, once(), max_files=1, max_fields=MAX_FORM_FIELDS)
+    parser.spool_max_size = limit + 1
+    try:
+        form = await parser.parse()
+    except (MultiPartException, ValueError, KeyError) as error:
+        raise FormRefused("form encoding") from error
+    try:
+        parts = form.multi_items()
+        values = {name: value for name, value in parts if isinstance(value, str)}
+        files = [value for _, value in parts if isinstance(value, UploadFile)]
+        name, content = (files[0].filename or "", await files[0].read()) if files else ("", b"")
+    finally:
+        await form.close()
+    whole = len(values) + len(files) == len(parts)
+    if not whole or secret is None or not token_matches(values.get(TOKEN_FIELD, ""), secret):
+        raise FormRefused("form token")
+    return Form(values), name, content
 
 
 def comes_from_us(headers: Mapping[str, str], origin: str) -> bool:

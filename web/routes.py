@@ -9,7 +9,21 @@ from starlette.routing import BaseRoute, Mount
 
 from web.context import WebContext
 from web.mastodon import routes as mastodon
-from web.pages import elsewhere, groups, home, invites, members, posts, profiles, reports, settings, sign_in
+from web.pages import (
+    elsewhere,
+    groups,
+    home,
+    invites,
+    members,
+    posts,
+    profiles,
+    reports,
+    rule_changes,
+    rule_lists,
+    servers,
+    settings,
+    sign_in,
+)
 from web.pages.framing import Pages, fault_page, wants_html
 from web.static_files import StaticFiles
 
@@ -26,6 +40,9 @@ def routes(context: WebContext) -> list[BaseRoute]:
         *home.routes(pages),
         *sign_in.routes(pages),
         *settings.routes(pages),
+        *servers.routes(pages),
+        *rule_changes.routes(pages),
+        *rule_lists.routes(pages),
         *invites.routes(pages),
         *members.routes(pages),
         *groups.routes(pages),

@@ -18,7 +18,7 @@ from privacy.accounts import personas_of
 from privacy.errors import DatabaseUnavailable
 from privacy.unit_of_work import UnitOfWork
 from web.context import WebContext
-from web.forms import Form, make_token, read_form
+from web.forms import Form, make_token, read_form, read_upload
 from web.rendering import Page, Self, choose_language, mark_for, render, words
 from web.sessions import IDLE, Cookies, Visit, chosen_persona, extend_session, find_visit, needs_extending
 
@@ -77,6 +77,13 @@ class Visitor:
         secret = self._form_secret()
         return await read_form(
             self.request, origin=self.context.uris.base_url, secret=secret.encode() if secret else None
+        )
+
+    async def upload(self, limit: int) -> tuple[Form, str, bytes]:
+        """Return the form that was sent with a file, and the file's name and content; raises as `form` does."""
+        secret = self._form_secret()
+        return await read_upload(
+            self.request, origin=self.context.uris.base_url, secret=secret.encode() if secret else None, limit=limit
         )
 
     def token(self) -> str:

@@ -271,10 +271,88 @@ def _peer_rules() -> None:
         "peer_rules",
         sa.Column("host", sa.String(), nullable=False),
         sa.Column("level", sa.String(), nullable=False),
+        sa.Column("reject_media", sa.Boolean(), nullable=False),
+        sa.Column("reject_reports", sa.Boolean(), nullable=False),
+        sa.Column("obfuscate", sa.Boolean(), nullable=False),
+        sa.Column("public_comment", sa.String(), nullable=False),
+        sa.Column("private_comment", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=True),
+        sa.Column("list_id", ID, nullable=True),
+        sa.Column("made_by", ID, nullable=True),
         sa.Column("made_on", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("host", name=op.f("pk_peer_rules")),
     )
+    op.create_index(op.f("ix_peer_rules_list_id"), "peer_rules", ["list_id"], unique=False)
+
+
+def _peer_lists() -> None:
+    op.create_table(
+        "peer_lists",
+        sa.Column("id", ID, autoincrement=False, nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("priority", ID, nullable=False),
+        sa.Column("applies", sa.Boolean(), nullable=False),
+        sa.Column("excluded", sa.String(), nullable=False),
+        sa.Column("made_by", ID, nullable=True),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("checksum", sa.LargeBinary(), nullable=True),
+        sa.Column("fetched_on", sa.BigInteger(), nullable=True),
+        sa.Column("failure", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_peer_lists")),
+        sa.UniqueConstraint("url", name=op.f("uq_peer_lists_url")),
+    )
+    op.create_index(op.f("ix_peer_lists_next_at"), "peer_lists", ["next_at"], unique=False)
+
+
+def _peer_list_entries() -> None:
+    op.create_table(
+        "peer_list_entries",
+        sa.Column("list_id", ID, nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["list_id"], ["peer_lists.id"], name=op.f("fk_peer_list_entries_list_id_peer_lists"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("list_id", "host", name=op.f("pk_peer_list_entries")),
+    )
+
+
+def _rule_changes() -> None:
+    op.create_table(
+        "rule_changes",
+        sa.Column("id", ID, autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=True),
+        sa.Column("list_id", ID, nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("made_by", ID, nullable=True),
+        sa.Column("made_on", sa.BigInteger(), nullable=False),
+        sa.Column("applies_at", sa.BigInteger(), nullable=True),
+        sa.Column("undo_until", sa.BigInteger(), nullable=True),
+        sa.Column("parked", ID, nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rule_changes")),
+    )
+    op.create_index("ix_rule_changes_state_applies_at", "rule_changes", ["state", "applies_at"], unique=False)
+    op.create_index(op.f("ix_rule_changes_list_id"), "rule_changes", ["list_id"], unique=False)
+    op.create_index(op.f("ix_rule_changes_ends_at"), "rule_changes", ["ends_at"], unique=False)
+
+
+def _rule_change_lines() -> None:
+    op.create_table(
+        "rule_change_lines",
+        sa.Column("change_id", ID, nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("after", sa.String(), nullable=True),
+        sa.Column("before", sa.String(), nullable=True),
+        sa.Column("made", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["change_id"], ["rule_changes.id"],
+            name=op.f("fk_rule_change_lines_change_id_rule_changes"), ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("change_id", "host", name=op.f("pk_rule_change_lines")),
+    )  # fmt: skip
 
 
 def _peers() -> None:
@@ -285,6 +363,7 @@ def _peers() -> None:
         sa.Column("software", sa.String(), nullable=True),
         sa.Column("described_at", sa.BigInteger(), nullable=True),
         sa.Column("level", sa.String(), nullable=True),
+        sa.Column("first_seen_on", sa.BigInteger(), nullable=False),
         sa.Column("failures", ID, nullable=False),
         sa.Column("closed_until", sa.BigInteger(), nullable=True),
         sa.Column("last_success_on", sa.BigInteger(), nullable=True),
@@ -662,6 +741,10 @@ TABLES: dict[str, Callable[[], None]] = {
     "oauth_applications": _oauth_applications,
     "outbox_items": _outbox_items,
     "peer_rules": _peer_rules,
+    "peer_lists": _peer_lists,
+    "peer_list_entries": _peer_list_entries,
+    "rule_changes": _rule_changes,
+    "rule_change_lines": _rule_change_lines,
     "peers": _peers,
     "person_follows": _person_follows,
     "persona_links": _persona_links,

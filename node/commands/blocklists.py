@@ -1,125 +1,186 @@
 """Lists of servers to hold off: looked at before they are applied, and taken back."""
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from datetime import timedelta
 from pathlib import Path
 
 import click
-from sqlalchemy import func, select
 
-from activitypub.blocklists import Blocklist, read_blocklist, write_blocklist
-from activitypub.models import Actor
-from activitypub.peers import MANUAL, covering, import_levels, levels, lift_level
-from groups.models import Membership
-from node.commands.domains import checked_domain, domain, outlook, ruled, tell_places
+from activitypub import changes, subscriptions
+from activitypub.blocklists import Blocklist, write_blocklist
+from activitypub.changes import Plan
+from activitypub.peers import rules
+from activitypub.targets import parse_target
+from activitypub.uris import Uris
+from groups.parking import Settled
+from groups.ruling import carry_out, let_wait, plan_of, read_list, take_back, take_back_one
+from groups.ruling import unsubscribe as end_subscription
+from groups.severing import FOLLOWED, KINDS, MEMBERS, WORDS, Preview, preview
+from node.commands.domains import checked_domain, domain, outlook, tell_cut, tell_places
+from node.commands.durations import Duration, written
 from node.commands.running import Refused, opened
 from node.commands.showing import as_json, tell_all
-from privacy.unit_of_work import UnitOfWork, table_of
+from node.wiring import Node
+from privacy.unit_of_work import UnitOfWork
 
-ACTORS, MEMBERSHIPS = table_of(Actor), table_of(Membership)
-COLUMNS = ("domain", "level", "members", "groups")
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the node has to do with other servers, by host: rules, members in groups here, groups that are followed."""
-
-    levels: Mapping[str, str]
-    manual: Mapping[str, str]
-    """Those of the rules that a human made."""
-    members: Mapping[str, int]
-    groups: Mapping[str, int]
-
-    @property
-    def partners(self) -> list[str]:
-        """Those that are allowed by name."""
-        return [host for host, level in self.levels.items() if level == "allow"]
+SUBSCRIPTION_COLUMNS = ("url", "priority", "applies", "excluded", "fetched_on", "next_at", "failure")
+COLUMNS = ("domain", "level", *KINDS)
+CHANGE_COLUMNS = ("change", "state", "kind", "list", "domains", "parked", "made_on", "applies_at", "undo_until")
 
 
 @domain.command(name="import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--apply", "applies", is_flag=True, help="Set the rules; without it they are only shown.")
+@click.option("--grace", type=Duration(), help="Set them after so long, and tell now whom they will cut off: 24h, 3d.")
 @as_json
 @click.pass_obj
-def import_list(environ: Mapping[str, str], file: Path, *, applies: bool, json_wanted: bool) -> None:
+def import_list(
+    environ: Mapping[str, str], file: Path, grace: timedelta | None, *, applies: bool, json_wanted: bool
+) -> None:
     """Show what a list of blocked servers would change here and whom it would cut off, or apply it."""
+    applies = applies or grace is not None
     with opened(environ) as node:
-        known = node.database.read_now(what_is_known)
-        found = read_blocklist(_content(file), node.uris.domain, known.partners)
-        rows = preview(found, known)
-        new = {str(row["domain"]): str(row["level"]) for row in rows}
-        mode, change = node.settings.federation, partial(import_levels, levels=new)
-        settled = node.database.write_now(ruled, node.uris, mode, change) if applies else None
+        mode = node.settings.federation
+        found = node.database.read_now(read_list, node.uris, _content(file))
+        planned = plan_of(found, file.name)
+        cut = node.database.read_now(preview, mode, planned.lines)
         for refusal in found.refusals:
             click.echo(f"kinfold: line {refusal.line}, {refusal.text}: {refusal.why}", err=True)
-        tell_all(COLUMNS, rows, json_wanted=json_wanted, none="The list holds nothing that is new here.")
-        if not json_wanted:
-            click.echo(_summary(rows, found, applies=applies))
-        if settled is not None and not json_wanted:
+        tell_all(COLUMNS, _rows(cut), json_wanted=json_wanted, none="The list holds nothing that is new here.")
+        settled = node.database.write_now(_set, node.uris, mode, planned, grace) if applies else None
+        if json_wanted:
+            return
+        tell_cut(cut)
+        click.echo(_summary(cut, found, applies=applies, grace=grace))
+        if settled is not None:
             tell_places(settled)
 
 
 @domain.command(name="export")
 @click.pass_obj
 def export_list(environ: Mapping[str, str]) -> None:
-    """Print the suspended servers as a list that Mastodon and others import."""
+    """Print the rules as a list that Mastodon and others import; private comments are not in it."""
     with opened(environ) as node:
-        levels = node.database.read_now(what_is_known).levels
-        click.echo(write_blocklist(sorted(levels.items())), nl=False)
+        click.echo(write_blocklist(node.database.read_now(rules)), nl=False)
+
+
+@domain.command(name="changes")
+@as_json
+@click.pass_obj
+def list_changes(environ: Mapping[str, str], *, json_wanted: bool) -> None:
+    """List the changes of rules of the last 30 days: those that wait, and those that can be undone."""
+    with opened(environ) as node:
+        rows = [
+            dict(
+                zip(
+                    CHANGE_COLUMNS,
+                    (
+                        each.id, each.state, each.kind, each.origin, each.size, each.parked, f"{each.made_on:%Y-%m-%d}",
+                        each.applies_at, each.undo_until,
+                    ),
+                    strict=True,
+                )
+            )
+            for each in node.database.read_now(changes.changes)
+        ]  # fmt: skip
+        tell_all(CHANGE_COLUMNS, rows, json_wanted=json_wanted, none="Nothing was changed in the last 30 days.")
 
 
 @domain.command()
-@click.argument("name", metavar="D")
+@click.argument("change", type=int)
 @click.pass_obj
-def undo(environ: Mapping[str, str], name: str) -> None:
-    """Take back the rule for a domain; what holds for every server, or for a domain above it, holds again."""
+def confirm(environ: Mapping[str, str], change: int) -> None:
+    """Make a change that waits, now."""
     with opened(environ) as node:
-        canonical = checked_domain(name)
-        if canonical not in node.database.read_now(levels):
-            raise Refused(f"there is no rule for {canonical}")
-        mode, change = node.settings.federation, partial(lift_level, name=canonical)
-        settled = node.database.write_now(ruled, node.uris, mode, change)
-        click.echo(f"{canonical}: {node.database.read_now(outlook, node.settings.federation, canonical)}")
-        tell_places(settled)
+        done = node.database.write_now(carry_out, node.uris, node.settings.federation, change)
+        click.echo(f"{len(done.rules)} rules set.")
+        tell_places(done.settled)
 
 
-def what_is_known(uow: UnitOfWork) -> Known:
-    """Return rules and ties, each by host, in four statements however long a list is."""
-    here = MEMBERSHIPS.join(ACTORS, ACTORS.c.id == MEMBERSHIPS.c.actor_id)
-    there = MEMBERSHIPS.join(ACTORS, ACTORS.c.id == MEMBERSHIPS.c.group_id)
-    counted = (ACTORS.c.host, func.count().label("ties"))
-    alive = (ACTORS.c.local.is_(False), MEMBERSHIPS.c.state.in_(("active", "pending")))
-    found = [
-        {row.host: row.ties for row in uow.connection.execute(query.where(*alive).group_by(ACTORS.c.host))}
-        for query in (select(*counted).select_from(here), select(*counted).select_from(there))
+@domain.command()
+@click.argument("name", metavar="D", required=False)
+@click.option("--change", type=int, help="Undo a whole change instead, by its number in domain changes.")
+@click.pass_obj
+def undo(environ: Mapping[str, str], name: str | None, change: int | None) -> None:
+    """Take back the last rule for a domain within 7 days: what held before holds again; later, no rule does."""
+    if (name is None) == (change is None):
+        raise click.UsageError("Name a domain, or a change with --change.")
+    with opened(environ) as node:
+        mode = node.settings.federation
+        if change is not None:
+            back = node.database.write_now(take_back, node.uris, mode, change)
+            click.echo(f"{len(back.rules)} rules put back as they were before.")
+            if back.lost:
+                click.echo(f"{back.lost} places that were parked are gone: their holders left, or they have ended.")
+        else:
+            canonical = checked_domain(name or "")
+            if canonical not in node.database.read_now(rules):
+                raise Refused(f"there is no rule for {canonical}")
+            back = node.database.write_now(take_back_one, node.uris, mode, canonical)
+            click.echo(f"{canonical}: {node.database.read_now(outlook, mode, canonical)}")
+        tell_places(back.settled)
+
+
+@domain.command()
+@click.argument("url")
+@click.option("--priority", type=click.IntRange(0, subscriptions.MAX_PRIORITY), default=0, show_default=True)
+@click.option("--apply", "applies", is_flag=True, help="Let small changes hold at once; else each waits for confirm.")
+@click.option("--exclude", "excluded", multiple=True, metavar="D", help="Never take this domain from it.")
+@click.pass_obj
+def subscribe(environ: Mapping[str, str], url: str, priority: int, excluded: tuple[str, ...], *, applies: bool) -> None:
+    """Fetch a list of servers to hold off now and every day."""
+    with opened(environ) as node:
+        _check_address(node, url)
+        node.database.write_now(
+            subscriptions.subscribe, subscriptions.NewSubscription(url, priority, applies, excluded)
+        )
+        click.echo(f"{url} is fetched within a minute by a served node; domain changes shows what it would change.")
+
+
+@domain.command(name="subscriptions")
+@as_json
+@click.pass_obj
+def list_subscriptions(environ: Mapping[str, str], *, json_wanted: bool) -> None:
+    """List the lists that are fetched every day, and how that went."""
+    with opened(environ) as node:
+        found = node.database.read_now(subscriptions.subscriptions)
+        rows = [{name: getattr(each, name) for name in SUBSCRIPTION_COLUMNS} for each in found]
+        tell_all(SUBSCRIPTION_COLUMNS, rows, json_wanted=json_wanted, none="No list is subscribed to.")
+
+
+@domain.command()
+@click.argument("url")
+@click.pass_obj
+def unsubscribe(environ: Mapping[str, str], url: str) -> None:
+    """End a subscription; what came with this list alone is taken back, which domain undo --change undoes."""
+    with opened(environ) as node:
+        named = {each.url: each.id for each in node.database.read_now(subscriptions.subscriptions)}
+        if url not in named:
+            raise Refused("there is no such subscription: domain subscriptions lists them")
+        done = node.database.write_now(end_subscription, node.uris, node.settings.federation, named[url])
+        click.echo(f"{len(done.rules)} rules taken back.")
+        tell_places(done.settled)
+
+
+def _check_address(node: Node, url: str) -> None:
+    """Raise FetchError for an address that this node would not fetch."""
+    parse_target(url, node.settings.private_peers)
+
+
+def _set(uow: UnitOfWork, uris: Uris, mode: str, planned: Plan, grace: timedelta | None) -> Settled | None:
+    """Make a change now, or let it wait."""
+    change_id = changes.plan(uow, planned)
+    if grace is None:
+        return carry_out(uow, uris, mode, change_id).settled
+    let_wait(uow, mode, change_id, grace)
+    return None
+
+
+def _rows(cut: Preview) -> list[dict[str, object]]:
+    return [
+        {"domain": line.domain, "level": None if line.after is None else line.after.level, **line.counts}
+        for line in cut.lines
     ]
-    return Known(levels(uow), levels(uow, source=MANUAL), *found)
-
-
-def preview(found: Blocklist, known: Known) -> list[dict[str, object]]:
-    """Return each rule that is new, with the members and followed groups that it would cut off (pure).
-
-    What a human ruled of a domain holds for all below it as well, whatever a list says.
-    """
-    new = {
-        entry.domain: entry.level
-        for entry in found.entries
-        if entry.domain not in known.levels and covering(entry.domain, known.manual) is None
-    }
-    members, groups = (_summed(ties, {**known.levels, **new}) for ties in (known.members, known.groups))
-    return [{"domain": name, "level": new[name], "members": members[name], "groups": groups[name]} for name in new]
-
-
-def _summed(ties: Mapping[str, int], rules: Mapping[str, str]) -> Counter[str]:
-    """Return how many ties there are to servers for which each rule decides, those below its domain included."""
-    summed: Counter[str] = Counter()
-    for host, count in ties.items():
-        name = covering(host, rules)
-        if name is not None:
-            summed[name] += count
-    return summed
 
 
 def _content(file: Path) -> bytes:
@@ -129,9 +190,12 @@ def _content(file: Path) -> bytes:
         raise Refused(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _summary(rows: list[dict[str, object]], found: Blocklist, *, applies: bool) -> str:
-    members = sum(int(str(row["members"])) for row in rows)
-    groups = sum(int(str(row["groups"])) for row in rows)
-    done = "set" if applies else "would be set (--apply sets them)"
-    left_out = len(found.refusals)
-    return f"{len(rows)} rules {done}: {members} members and {groups} followed groups; {left_out} lines left out."
+def _summary(cut: Preview, found: Blocklist, *, applies: bool, grace: timedelta | None) -> str:
+    done = "would be set (--apply sets them)"
+    if applies:
+        done = "set" if grace is None else f"will be set in {written(grace)} (domain changes lists what waits)"
+    return (
+        f"{len(cut.lines)} rules {done}: {cut.total(MEMBERS)} members, {cut.total(FOLLOWED)} places of people here in"
+        f" groups there, {cut.total(WORDS)} posts; {cut.left_alone} lines say nothing new, {len(found.refusals)} lines"
+        " left out."
+    )

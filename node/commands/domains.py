@@ -1,20 +1,21 @@
 """Other servers: which of them the node talks with."""
 
 import re
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Final
 
 import click
 from sqlalchemy import select
 
-from activitypub.domains import domain_in, is_own, why_not_held_off
+from activitypub.domains import domain_in
 from activitypub.models import Peer
-from activitypub.peers import CLOSED, LEVELS, MANUAL, PeerPolicy, covering, levels, set_level
-from activitypub.uris import Uris
-from groups.parking import Settled, settle_places
+from activitypub.peers import PeerPolicy, covering, levels, rules
+from activitypub.rules import LEVELS, Rule, clean_comment
+from groups.parking import Settled
+from groups.ruling import check_domain, rule_by_hand
+from groups.severing import Preview, preview
 from node.commands.running import Refused, opened
-from node.commands.showing import as_json, tell_all
+from node.commands.showing import as_json, tell, tell_all
 from privacy.unit_of_work import UnitOfWork, table_of
 
 PEERS = table_of(Peer)
@@ -30,6 +31,10 @@ TOLD: Final = (
     "people had a place in a group here. Their servers are told that they have it no more: whoever follows the group"
     " anew, within 7 days from when the server was held off, is in at once."
 )
+HELD: Final = (
+    "places of people here in groups there are parked, and asked for again if you let the server in within 7 days."
+)
+ASKED: Final = "places of people here in groups there are asked for again."
 
 
 @click.group()
@@ -40,22 +45,48 @@ def domain() -> None:
 @domain.command(name="set")
 @click.argument("name", metavar="D")
 @click.option("--level", required=True, type=click.Choice(LEVELS))
+@click.option("--reject-media", is_flag=True, help="Take no pictures and files from there.")
+@click.option("--reject-reports", is_flag=True, help="Take no reports from there.")
+@click.option("--comment", default="", help="Why, for everybody who is shown the rule or given the list.")
+@click.option("--private-comment", default="", help="Why, for admins alone. Name nobody.")
+@click.option("--obfuscate", is_flag=True, help="Ask whoever is given the list to show the domain only in part.")
+@click.option("--dry-run", is_flag=True, help="Show what it would cut off, and change nothing.")
 @click.pass_obj
-def set_one(environ: Mapping[str, str], name: str, level: str) -> None:
+def set_one(
+    environ: Mapping[str, str],
+    name: str,
+    level: str,
+    comment: str,
+    private_comment: str,
+    *,
+    reject_media: bool,
+    reject_reports: bool,
+    obfuscate: bool,
+    dry_run: bool,
+) -> None:
     """Set the rule for a domain and all below it; a served node follows within 15 seconds."""
-    if level == "limit":
-        raise Refused("limit comes with a later version: quarantine holds a server off altogether until you decide")
+    flags = (reject_media, reject_reports, obfuscate)
+    rule = Rule(level, *flags, clean_comment(comment), clean_comment(private_comment))
+    with opened(environ) as node:
+        canonical, mode = checked_domain(name), node.settings.federation
+        if dry_run:
+            check_domain(canonical, rule, node.uris)
+            tell_cut(node.database.read_now(preview, mode, {canonical: rule}))
+            return
+        done = node.database.write_now(rule_by_hand, node.uris, mode, canonical, rule)
+        click.echo(f"{canonical}: {level}")
+        tell_places(done.settled)
+
+
+@domain.command()
+@click.argument("name", metavar="D")
+@as_json
+@click.pass_obj
+def show(environ: Mapping[str, str], name: str, *, json_wanted: bool) -> None:
+    """Show how a domain is treated, by which rule, and where that comes from."""
     with opened(environ) as node:
         canonical = checked_domain(name)
-        if is_own(canonical, node.uris.domain):
-            raise Refused(f"{canonical} is this node itself: rules are for other servers")
-        reason = why_not_held_off(canonical, node.uris.domain)
-        if reason is not None and level in CLOSED:
-            raise Refused(f"{canonical} cannot be held off: {reason}")
-        mode, change = node.settings.federation, partial(set_level, host=canonical, level=level)
-        settled = node.database.write_now(ruled, node.uris, mode, change)
-        click.echo(f"{canonical}: {level}")
-        tell_places(settled)
+        tell(node.database.read_now(rule_for, node.settings.federation, canonical), json_wanted=json_wanted)
 
 
 @domain.command(name="list")
@@ -72,29 +103,51 @@ def list_them(environ: Mapping[str, str], *, waiting: bool, json_wanted: bool) -
         tell_all(COLUMNS, rows, json_wanted=json_wanted, none=none)
 
 
-def ruled(uow: UnitOfWork, uris: Uris, mode: str, change: Callable[[UnitOfWork], object]) -> Settled:
-    """Change rules, and park or call back the places of those whom that concerns, in one transaction."""
-    change(uow)
-    return settle_places(uow, uris, mode)
+def rule_for(uow: UnitOfWork, mode: str, name: str) -> dict[str, object]:
+    """Return how a domain is treated, with the rule that says so, whole."""
+    policy, standing = PeerPolicy(mode), rules(uow)
+    policy.replace(levels(uow), uow.now)
+    above = covering(name, standing)
+    told: dict[str, object] = {"domain": name, "level": policy.level(name), "rule": above}
+    if above is not None:
+        rule = standing[above]
+        told |= {
+            "reject_media": rule.reject_media,
+            "reject_reports": rule.reject_reports,
+            "obfuscate": rule.obfuscate,
+            "comment": rule.public_comment,
+            "private_comment": rule.private_comment,
+            "source": rule.source,
+            "list": rule.origin,
+            "since": None if rule.made_on is None else f"{rule.made_on:%Y-%m-%d}",
+        }
+    return told
 
 
 def tell_places(settled: Settled) -> None:
-    """Say what became of places in groups here."""
-    if settled.parked:
-        click.echo(f"{settled.parked} {PARKED}")
-    if settled.told:
-        click.echo(f"{settled.told} {TOLD}")
+    """Say what became of places in groups."""
+    lines = ((settled.parked, PARKED), (settled.told, TOLD), (settled.held, HELD), (settled.asked, ASKED))
+    for count, words in lines:
+        if count:
+            click.echo(f"{count} {words}")
+
+
+def tell_cut(found: Preview) -> None:
+    """Say what would be cut off, by group and in numbers: who it is stands nowhere."""
+    for names, words in ((found.groups, "would lose members"), (found.followed, "would lose members from here")):
+        for name, count in names.items():
+            click.echo(f"{name} {words}: {count}")
 
 
 def known_peers(uow: UnitOfWork, mode: str) -> list[dict[str, object]]:
     """Return every server that was seen or has a rule, by name; without a rule the node's mode decides."""
-    policy, rules, manual = PeerPolicy(mode), levels(uow), levels(uow, source=MANUAL)
-    policy.replace(rules, uow.now)
+    policy, standing = PeerPolicy(mode), rules(uow)
+    policy.replace(levels(uow), uow.now)
     seen = {row.host: row for row in uow.connection.execute(select(PEERS))}
     rows = []
-    for host in sorted({*seen, *rules}):
-        rule, peer = covering(host, rules), seen.get(host)
-        source = None if rule is None else "manual" if rule in manual else "import"
+    for host in sorted({*seen, *standing}):
+        rule, peer = covering(host, standing), seen.get(host)
+        source = None if rule is None else standing[rule].source
         about = (None, None) if peer is None else (peer.delivery_class, peer.failures)
         rows.append(dict(zip(COLUMNS, (host, policy.level(host), rule, source, *about), strict=True)))
     return rows
@@ -102,9 +155,9 @@ def known_peers(uow: UnitOfWork, mode: str) -> list[dict[str, object]]:
 
 def outlook(uow: UnitOfWork, mode: str, name: str) -> str:
     """Return in a few words how a domain is treated, and why, where it has no rule of its own."""
-    policy, rules = PeerPolicy(mode), levels(uow)
-    policy.replace(rules, uow.now)
-    above = covering(name, rules)
+    policy, standing = PeerPolicy(mode), levels(uow)
+    policy.replace(standing, uow.now)
+    above = covering(name, standing)
     if above is None:
         return f"{policy.level(name)}, as every server without a rule"
     return policy.level(name) if above == name else f"{policy.level(name)}, by the rule for {above}"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from activitypub.blocklists import Blocklist, read_blocklist, write_blocklist
 from activitypub.errors import MalformedActivity
+from activitypub.rules import Rule, clean_comment
 
 OWN, PARTNERS = "circle.charity.example", ["friends.example.org"]
 FORMS = {
@@ -67,7 +69,7 @@ def test_every_form_says_the_same(form: str) -> None:
         ("bad example", "not a domain"), ("1.2.3", "not a domain"), ("0x7f.1", "not a domain"),
         ("256.1.1.1", "not a domain"), ("bad.example..", "not a domain"), ("domain", "registry"),
         ("203.0.113.7", "IP address"), ("[::1]", "IP address"), ("[2001:db8::1]:8443", "IP address"),
-        ("bad.example,silence", "not a level"), ("bad.example,noop", "not a level"),
+        ("bad.example,mute", "not a level"), ("bad.example,noop", "nothing"),
     ],
 )  # fmt: skip
 def test_what_would_hit_more_than_was_meant_is_refused_with_its_line(line: str, why: str) -> None:
@@ -186,5 +188,54 @@ def test_whatever_is_in_a_file_is_read_or_refused(text: str) -> None:
 
 @given(st.sets(st.from_regex(r"[a-z][a-z0-9]{2,8}\.example", fullmatch=True), max_size=20))
 def test_what_is_written_is_read_again(domains: set[str]) -> None:
-    written = write_blocklist([*((name, "suspend") for name in sorted(domains)), ("quiet.example", "quarantine")])
+    written = write_blocklist({name: Rule("suspend") for name in domains} | {"quiet.example": Rule("quarantine")})
     assert {entry.domain for entry in read(written).entries} == domains
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z][a-z0-9]{2,8}\.example", fullmatch=True),
+        st.builds(
+            Rule,
+            st.sampled_from(["suspend", "limit"]),
+            obfuscate=st.booleans(),
+            public_comment=st.text(st.sampled_from("=+-@'\",\n ab"), max_size=8).map(clean_comment),
+            private_comment=st.just("for us alone"),
+        ),
+        max_size=6,
+    )
+)
+def test_s1301_no_cell_is_a_formula_and_every_cell_is_a_text(rules: dict[str, Rule]) -> None:
+    """A comment that begins like a formula is written so that no table computes it, and is read as it was."""
+    written = write_blocklist(rules)
+    cells = [cell for row in csv.reader(io.StringIO(written)) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    assert "for us alone" not in written
+    found = {entry.domain: entry.rule for entry in read(written).entries}
+    assert {name: (rule.level, rule.obfuscate) for name, rule in found.items()} == {
+        name: (rule.level, rule.obfuscate) for name, rule in rules.items()
+    }
+    for name, rule in rules.items():
+        if not rule.public_comment.startswith("'"):
+            assert found[name].public_comment == rule.public_comment
+
+
+def test_every_column_is_carried() -> None:
+    text = (
+        "#domain,#severity,#reject_media,#reject_reports,#public_comment,#obfuscate\n"
+        "a.example,silence,true,false,spam,true\nb.example,noop,false,true,,false\nc.example,suspend,true,true,,false\n"
+    )
+    found = read(text)
+    assert [(entry.level, entry.rule.reject_media, entry.rule.reject_reports) for entry in found.entries] == [
+        ("limit", True, False), ("normal", False, True), ("suspend", True, True),
+    ]  # fmt: skip
+    assert write_blocklist({entry.domain: entry.rule for entry in found.entries}) == text
+    as_json = read('[{"domain":"a.example","severity":"silence","obfuscate":true,"comment":"spam"}]').entries[0].rule
+    assert (as_json.level, as_json.obfuscate, as_json.public_comment) == ("limit", True, "spam")
+
+
+def test_an_obfuscated_line_is_read_by_its_digest_where_the_server_is_known() -> None:
+    digest = sha256(b"bad.example").hexdigest()
+    content = f'[{{"domain":"b*d.example","digest":"{digest}","severity":"suspend"}}]'.encode()
+    assert [one.domain for one in read_blocklist(content, OWN, (), ["sub.bad.example"]).entries] == ["bad.example"]
+    assert read_blocklist(content, OWN, (), ["other.example"]).entries == ()

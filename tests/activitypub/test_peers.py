@@ -1,5 +1,6 @@
 """Which servers this node talks with: the rule for a host is the rule for all below it, in every spelling (S-308)."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -8,22 +9,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, insert, select
 
+from activitypub.changes import Plan, make, plan
+from activitypub.ends import ENDS
 from activitypub.errors import Blocked, MalformedActivity
 from activitypub.models import Peer, PeerRule
 from activitypub.origins import canonical_host
 from activitypub.peers import (
     FRESH_FOR,
-    LEVELS,
     MODES,
     PeerPolicy,
     domains_above,
-    import_levels,
     levels,
     lift_level,
+    note_knocks,
     note_seen,
     set_level,
 )
+from activitypub.rules import IMPORT, LEVELS, Rule
 from node.database import ThreadedDatabase
+from privacy.ends import end_rows
 from privacy.unit_of_work import UnitOfWork, table_of
 from tests.clock import START, MovableClock
 from tests.meanwhile import beside
@@ -31,6 +35,16 @@ from tests.meanwhile import beside
 PEERS, RULES = table_of(Peer), table_of(PeerRule)
 LABEL = st.text("abcxyz019", min_size=1, max_size=6)
 HOST = st.lists(LABEL, min_size=2, max_size=4).map(lambda labels: ".".join([*labels, "example"]))
+
+
+def listed(names: Iterable[str]) -> Plan:
+    """What a list of suspended servers asks for."""
+    return Plan({name: Rule("suspend", source=IMPORT) for name in names}, kind=IMPORT)
+
+
+def take_over(uow: UnitOfWork, names: Iterable[str]) -> None:
+    """Apply such a list."""
+    make(uow, plan(uow, listed(names)))
 
 
 def policy(mode: str = "open", **rules: str) -> PeerPolicy:
@@ -163,7 +177,7 @@ def test_s308_what_statements_find_is_what_the_policy_says(
             elif deed == "lift":
                 lift_level(uow, name)
             elif deed == "import":
-                import_levels(uow, {name: "suspend"})
+                take_over(uow, [name])
             else:
                 set_level(uow, name, deed)
         return seen(uow)
@@ -190,8 +204,8 @@ def test_s308_a_server_that_is_met_while_a_rule_is_made_falls_under_it(database:
 def test_a_list_changes_nothing_that_a_human_ruled(database: ThreadedDatabase) -> None:
     database.write_now(note_seen, "partner.example")
     database.write_now(set_level, "partner.example", "normal")
-    database.write_now(import_levels, {"partner.example": "suspend", "bad.example": "suspend"})
-    database.write_now(import_levels, {})
+    database.write_now(take_over, ["partner.example", "bad.example"])
+    database.write_now(take_over, [])
     assert database.read_now(levels) == {"partner.example": "normal", "bad.example": "suspend"}
     assert database.read_now(levels, source="manual") == {"partner.example": "normal"}
     database.write_now(set_level, "bad.example", "quarantine")
@@ -213,7 +227,7 @@ def test_a_long_list_is_taken_in_a_few_statements(database: ThreadedDatabase) ->
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        database.write_now(import_levels, dict.fromkeys(names, "suspend"))
+        database.write_now(take_over, names)
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     assert len(statements) < 20
@@ -259,3 +273,38 @@ async def test_s308_in_quarantine_mode_to_have_been_met_is_not_to_be_let_in(data
     database.write_now(lift_level, "bad.example")
     await made.refresh(database, START)
     assert {made.level(host) for host in hosts} == {"quarantine"}, "to take a rule back lets nobody in"
+
+
+def test_who_is_turned_away_for_want_of_a_rule_is_remembered_for_a_human_and_let_in_by_nobody(
+    database: ThreadedDatabase, clock: MovableClock
+) -> None:
+    """A few at a time, in quarantine mode alone, forgotten after 30 days; who is held off by a rule is not listed."""
+    made = PeerPolicy("quarantine")
+    made.replace({"bad.example": "suspend"}, START)
+    for host in (
+        "new.example",
+        "NEW.example.",
+        "sub.bad.example",
+        "a b",
+        *(f"n{number}.example" for number in range(200)),
+    ):
+        with pytest.raises(Blocked):
+            made.check(host)
+    knocked = made.take_knocks()
+    assert ("new.example" in knocked, "sub.bad.example" in knocked, len(knocked)) == (True, False, 100)
+    assert made.take_knocks() == set()
+    database.write_now(note_knocks, knocked)
+    assert set(database.read_now(seen)) == knocked
+    assert made.is_refused("new.example")
+    for number in range(6):
+        database.write_now(note_knocks, [f"x{number}-{each}.example" for each in range(100)])
+    assert len(database.read_now(seen)) == 500
+    open_to_all = PeerPolicy("open")
+    open_to_all.replace({"bad.example": "suspend"}, START)
+    with pytest.raises(Blocked):
+        open_to_all.check("bad.example")
+    assert open_to_all.take_knocks() == set()
+    clock.move(timedelta(days=31))
+    for rule in ENDS:
+        database.write_now(end_rows, rule, 1_000)
+    assert database.read_now(seen) == {}

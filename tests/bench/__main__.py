@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import delivering, receiving, starting
+from tests.bench import delivering, receiving, ruling, starting
 from tests.bench.figures import Figure, say, tell
 from tests.bench.plan import Plan, full, quick
 from tests.bench.postgresql import postgresql
@@ -27,7 +27,12 @@ def receive(plan: Plan) -> Iterator[Figure]:
         yield from receiving.figures(plan, new_database)
 
 
-PARTS: dict[str, Part] = {"receiving": receive, "delivering": delivering.figures, "starting": starting.figures}
+PARTS: dict[str, Part] = {
+    "receiving": receive,
+    "delivering": delivering.figures,
+    "starting": starting.figures,
+    "ruling": ruling.figures,
+}
 
 
 def main() -> int:

@@ -1,16 +1,21 @@
 """Places of people whose server is held off: they count nowhere, and come back only to whoever asks for them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from activitypub import peers
 from groups import membership
 from groups.ends import ENDS
 from groups.errors import NotFound
+from groups.notifications import notifications_of
 from groups.parking import PARKED_FOR, Settled, settle_places
 from groups.places import members_of, requests_of, standing_of
-from groups.views import Viewer
+from groups.views import Page, Viewer
 from privacy.clock import first_moment_of
 from privacy.ends import end_rows
 from privacy.unit_of_work import UnitOfWork
@@ -181,10 +186,97 @@ def test_nobody_gets_in_while_the_server_is_held_off(house: House) -> None:
     assert (state(house, grief, sam), state(house, club, sam)) == ("active", "pending")
 
 
-def test_places_elsewhere_and_bans_stay_as_they_are(house: House) -> None:
-    club = house.stranger("club", "far.example", kind="Group")
+def test_bans_stay_as_they_are(house: House) -> None:
     town = house.group("town", audience="public")
-    ana = house.person("ana", club)
     eve = house.stranger("eve", "far.example", town, state="banned")
     assert rule(house, "suspend") == Settled(0, 0)
-    assert (state(house, club, ana), state(house, town, eve)) == ("active", "banned")
+    rule(house, None)
+    assert state(house, town, eve) == "banned"
+
+
+@pytest.mark.parametrize("before", ["active", "pending"])
+def test_places_elsewhere_are_parked_and_asked_for_again(house: House, before: str) -> None:
+    """Under a Follow that is new, and it is for the other group to answer; the control is a group of another server."""
+    club, other = (house.stranger("club", host, kind="Group") for host in ("far.example", "near.test"))
+    ana = house.person("ana", club, other, state=before, follow_uri="https://kin.example/a/1")
+    assert rule(house, "suspend") == Settled(0, 0, held=1, asked=0)
+    assert (state(house, club, ana), state(house, other, ana)) == ("parked", before)
+    assert house.sent() == [], "nothing goes to a server that is held off"
+    assert rule(house, None) == Settled(0, 0, held=0, asked=1)
+    assert state(house, club, ana) == "pending"
+    (sent,) = house.deliver()
+    assert (sent.kind, sent.inbox) == ("Follow(id)", "https://far.example/users/club/inbox")
+    assert sent.document["actor"] == house.uri(ana)
+    assert sent.document["id"] != "https://kin.example/a/1"
+    house.do(membership.receive_answer, ana, club, accepted=True)
+    assert state(house, club, ana) == "active"
+    assert rule(house, "normal") == Settled(0, 0), "asked once"
+
+
+def test_a_place_elsewhere_that_is_parked_can_be_given_up_and_ends_after_a_week(house: House) -> None:
+    club = house.stranger("club", "far.example", kind="Group")
+    ana, ben = house.person("ana", club), house.person("ben", club)
+    rule(house, "suspend")
+    house.do(membership.leave, house.uris, ana, club)
+    assert (state(house, club, ana), state(house, club, ben)) == ("left", "parked")
+    house.clock.move(PARKED_FOR)
+    assert rule(house, None).asked == 0
+    sweep(house)
+    assert state(house, club, ben) is None
+
+
+def test_whom_it_concerns_is_told_once_and_nobody_else(house: House) -> None:
+    """Each of their own places; those who look after a group that places in it are parked, and not whose."""
+    owner, fay, mia = (house.person(name) for name in ("owner", "fay", "mia"))
+    grief = house.group("grief", owner_id=owner, audience="followers")
+    house.join(grief, fay, role="facilitator")
+    house.join(grief, mia)
+    for name in ("sam", "kim"):
+        house.stranger(name, "far.example", grief)
+    clubs = [house.stranger(f"club{number}", "far.example", kind="Group") for number in range(2)]
+    for club in clubs:
+        house.join(club, mia)
+    rule(house, "suspend")
+    told = {
+        who: sorted((news.kind, news.actor.id) for news in house.ask(notifications_of, who, Page(limit=40)))
+        for who in (owner, fay, mia)
+    }
+    assert told == {
+        owner: [("members_severed", grief)],
+        fay: [("members_severed", grief)],
+        mia: sorted(("severed", club) for club in clubs),
+    }
+    rule(house, "quarantine")
+    assert len(house.ask(notifications_of, mia, Page(limit=40))) == 2
+
+
+def test_a_change_of_many_rules_costs_a_few_statements(house: House) -> None:
+    """As many as for one, however many servers, groups and people it concerns."""
+    grief, ana = house.group("grief", owner_id=house.person("owner")), house.person("ana")
+
+    def statements(domain: str, hosts: int) -> int:
+        for number in range(hosts):
+            host = f"s{number}.{domain}"
+            house.stranger(f"sam{number}", host, grief, follow_uri=f"https://{host}/follows/1")
+            house.join(house.stranger(f"club{number}", host, kind="Group"), ana)
+        seen: list[str] = []
+        for level, done in (("suspend", Settled(hosts, 0, hosts, 0)), (None, Settled(0, hosts, 0, hosts))):
+            with counted(seen):
+                assert rule(house, level, domain) == done
+        return len(seen)
+
+    assert statements("one.example", 1) == statements("many.example", 40)
+
+
+@contextmanager
+def counted(seen: list[str]) -> Iterator[None]:
+    """Note the statements that reach a database."""
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

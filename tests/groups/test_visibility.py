@@ -1,7 +1,7 @@
 """One rule said twice: what `can_see` answers is what `visible_to` finds, and neither shows what has ended."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
+from activitypub.peers import set_level
+from activitypub.rules import CLOSED, LEVELS
 from activitypub.uris import Uris
 from groups.models import Membership
 from groups.visibility import GROUPS, MENTIONS, POSTS, Onlooker, Places, PostFacts, can_see, visible_to
@@ -35,12 +37,17 @@ class World:
     posts: dict[int, PostFacts]
     joined: frozenset[int]
     host_joined: frozenset[int]
+    elsewhere: tuple[int, ...]
+    """Authors of other servers, of which the admin's rules say something."""
 
 
 def build_world(uow: UnitOfWork, uris: Uris) -> World:
     """Fill a database with every combination of audience, membership, kind, state and end."""
     reader, stranger, writer = (make_persona(uow, uris, name) for name in ("reader", "stranger", "writer"))
     remote = make_remote_actor(uow, "sam", "far.example")
+    ruled = {make_remote_actor(uow, "kim", f"{level}.example"): level for level in LEVELS}
+    for level in LEVELS:
+        set_level(uow, f"{level}.example", level)
     memberships = table_of(Membership)
     posts: dict[int, PostFacts] = {}
     joined: set[int] = set()
@@ -60,13 +67,19 @@ def build_world(uow: UnitOfWork, uris: Uris) -> World:
                 if state == "active" and role != "follower":
                     found.add(group_id)
         for kind, state, author, mentioned in itertools.product(
-            ("group", "direct"), STATES, (writer, reader, remote), ((), (reader,), (remote,))
+            ("group", "direct"), STATES, (writer, reader, remote, *ruled), ((), (reader,), (remote,))
         ):
+            if author in ruled and state != "live":
+                continue
             for ends in (timedelta(days=1), timedelta(0)):
-                facts = PostFacts(group_id, audience, author, kind, state, uow.now + ends, frozenset(mentioned))
+                facts = PostFacts(
+                    group_id, audience, author, kind, state, uow.now + ends, frozenset(mentioned), ruled.get(author)
+                )
                 posts[snowflake(uow.now)] = facts
     add_posts(uow, posts)
-    return World(reader, stranger, remote, "far.example", posts, frozenset(joined), frozenset(host_joined))
+    return World(
+        reader, stranger, remote, "far.example", posts, frozenset(joined), frozenset(host_joined), tuple(ruled)
+    )
 
 
 def add_posts(uow: UnitOfWork, posts: dict[int, PostFacts]) -> None:
@@ -74,7 +87,8 @@ def add_posts(uow: UnitOfWork, posts: dict[int, PostFacts]) -> None:
     rows = [
         {
             "id": post_id, "uri": f"https://kin.example/p/{post_id}", "group_id": facts.group_id,
-            "author_id": facts.author_id, "thread_id": post_id, "audience": facts.audience, "local": True,
+            "author_id": facts.author_id, "thread_id": post_id, "audience": facts.audience,
+            "local": facts.author_level is None,
             "state": facts.state, "received_at": uow.now, "expires_at": facts.expires_at,
             "subject_id": facts.author_id, "bucket": "none", "slot": 0, "revision": 0,
         }
@@ -101,6 +115,10 @@ def test_the_two_forms_agree_for_everybody(database: ThreadedDatabase, uris: Uri
         "stranger": (Onlooker(world.stranger), Places(frozenset(), frozenset({world.stranger}))),
         "server": (Onlooker(host=world.host), Places(world.host_joined, frozenset({world.remote}))),
         "other server": (Onlooker(host="other.example"), Places()),
+        "limited server": (
+            Onlooker(host="limit.example", limited=True),
+            Places(actors=frozenset(world.elsewhere[2:3])),
+        ),
     }
     for name, (onlooker, places) in onlookers.items():
         expected = {post_id for post_id, facts in world.posts.items() if can_see(onlooker, places, facts, now)}
@@ -117,6 +135,7 @@ FACTS = st.builds(
     state=st.sampled_from(STATES),
     expires_at=st.just(MovableClock()() + timedelta(days=1)),
     mentioned=st.frozensets(st.integers(1, 4), max_size=2),
+    author_level=st.sampled_from((None, *LEVELS)),
 )
 PLACES = st.builds(
     Places, groups=st.frozensets(st.integers(1, 3), max_size=2), actors=st.frozensets(st.integers(1, 4), max_size=1)
@@ -146,3 +165,27 @@ def test_nobody_in_particular_sees_only_public_groups(audience: str) -> None:
     public = PostFacts(1, "public", 2, "group", "live", now + timedelta(days=1))
     assert not can_see(Onlooker(), Places(), private, now)
     assert can_see(Onlooker(), Places(), public, now)
+
+
+STRICTER = ("allow", "normal", "limit", "quarantine")
+
+
+@given(FACTS, PLACES, st.sampled_from(range(3)))
+def test_a_stricter_rule_never_shows_more(facts: PostFacts, places: Places, step: int) -> None:
+    """Nor to anybody: what is seen of a limited server is seen of a normal one, and of one that is held off nothing."""
+    now = MovableClock()()
+    for onlooker in (Onlooker(), Onlooker(1), Onlooker(host="far.example"), Onlooker(host="far.example", limited=True)):
+        before, after = (
+            can_see(onlooker, places, replace(facts, author_level=level), now) for level in STRICTER[step : step + 2]
+        )
+        assert before or not after
+        assert not any(can_see(onlooker, places, replace(facts, author_level=level), now) for level in CLOSED)
+
+
+@given(FACTS, PLACES)
+def test_a_server_that_is_limited_is_shown_what_anybody_sees_at_most(facts: PostFacts, places: Places) -> None:
+    now = MovableClock()()
+    limited = Onlooker(host="far.example", limited=True)
+    if can_see(limited, places, facts, now):
+        assert facts.group_audience == "public"
+        assert can_see(Onlooker(host="far.example"), places, facts, now)

@@ -138,7 +138,14 @@ async def test_stopping_does_not_wait_for_a_pause(node: Node) -> None:
 
 async def test_the_loops_of_a_node_run_and_end_in_order(node: Node) -> None:
     faces = join_faces(node)
-    assert [loop.name for loop in loops_of(node, faces)] == ["inbox", "deliveries", "spreading", "peers", "retention"]
+    assert [loop.name for loop in loops_of(node, faces)] == [
+        "inbox",
+        "deliveries",
+        "spreading",
+        "peers",
+        "rules",
+        "retention",
+    ]
     worker = Worker(node, faces)
     worker.start()
     await node.database.write(make_persona, node.uris, "robin")

@@ -30,19 +30,19 @@ from web.tokens import NewToken, make_token
 ALL = ("read", "write", "follow", "push")
 
 
-def make_context(database: ThreadedDatabase, uris: Uris, clock: MovableClock) -> WebContext:
+def make_context(database: ThreadedDatabase, uris: Uris, clock: MovableClock, mode: str = "off") -> WebContext:
     """Put the context of the faces together as a node does; nothing here reaches the network."""
     pool = ThreadPoolExecutor(2)
     federation = FederationContext(
         database=database,
         vault=database.vault,
-        egress=Egress(EgressOptions("Kinfold tests"), is_refused=lambda _: True, clock=clock),
+        egress=Egress(EgressOptions("Kinfold tests"), is_refused=lambda _: mode == "off", clock=clock),
         uris=uris,
         routes=InboxRoutes({}, lambda note, _: note),
         audiences={},
         publications=None,  # type: ignore[arg-type]  # no test of this face asks for documents of the protocol
         keys=KeyStore(database, clock),
-        peers=PeerPolicy("off"),
+        peers=PeerPolicy(mode),
         sanitize=sanitize,
         options=FederationOptions(title="A test node", description="For tests", version="0.1.0"),
         clock=clock,

@@ -129,9 +129,9 @@ class Browser:
         raise AssertionError(f"more than {MOST_REDIRECTS} redirects, last to {answer.url}")
 
 
-def faces(database: ThreadedDatabase, uris: Uris, clock: MovableClock) -> Place:
+def faces(database: ThreadedDatabase, uris: Uris, clock: MovableClock, mode: str = "off") -> Place:
     """Put the faces of a node together over a database; nothing here reaches the network."""
-    context = make_context(database, uris, clock)
+    context = make_context(database, uris, clock, mode)
     handlers: Any = dict(exception_handlers(context))
     app = Starlette(routes=routes(context), exception_handlers=handlers)
     return Place(

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.factories import make_group, make_member, make_persona
+from activitypub.rules import Rule
+from groups.ruling import rule_by_hand
+from tests.factories import make_group, make_member, make_persona, make_remote_actor
 from tests.web.app_client import World
 from tests.web.entity_shapes import ACCOUNT, MARKER, NOTIFICATION, NOTIFICATION_GROUP, STATUS, faults
 
@@ -130,3 +132,19 @@ async def test_markers_are_read_in_the_form_of_apps(circle: Circle) -> None:
     assert (told["home"]["last_read_id"], told["home"]["version"]) == ("18", 2)
     for bad in ({"home[last_read_id]": "x"}, {"home": "17"}):
         assert (await circle.as_ada.post("/api/v1/markers", data=bad)).status_code == 400
+
+
+async def test_a_place_elsewhere_that_is_put_on_hold_is_told_with_the_server_s_name(world: World) -> None:
+    """To whom it belongs and nobody else, as the event that apps know."""
+    write, uris = world.database.write_now, world.uris
+    mia, ben = (write(make_persona, uris, name) for name in ("mia", "ben"))
+    club = write(make_remote_actor, "club", "far.example", kind="Group")
+    write(make_member, club, mia)
+    write(rule_by_hand, uris, "open", "far.example", Rule("suspend"))
+    (told,) = await world.client(mia).told("GET", "/api/v1/notifications")
+    assert (told["type"], told["event"]["target_name"], told["event"]["following_count"]) == (
+        "severed_relationships", "far.example", 1,
+    )  # fmt: skip
+    (together,) = (await world.client(mia).told("GET", "/api/v2/notifications"))["notification_groups"]
+    assert together["event"]["target_name"] == "far.example"
+    assert await world.client(ben).told("GET", "/api/v1/notifications") == []

@@ -34,6 +34,7 @@ NOTIFICATION_TYPES = {
     "join_request": "follow_request",
     "report": "admin.report",
     "announcement": "status",
+    "severed": "severed_relationships",
 }
 """What each kind of news is to an app; kinds that no app knows are not sent (client API reference §7)."""
 GROUPED_TYPES = frozenset({"favourite"})
@@ -317,6 +318,7 @@ def notification(news: NotificationView, site: Site) -> Json:
         "created_at": moment(news.created_at),
         "group_key": group_key(news),
         "account": account(news.actor, site),
+        **_event(news),
     }
     if news.kind == "report":
         return {**told, **_reported(news, site)}
@@ -345,6 +347,15 @@ def report(identifier: int, target: ActorCard, new: NewReport, category: str, ma
         "rule_ids": None,
         "target_account": account(target, site),
     }
+
+
+def _event(news: NotificationView) -> Json:
+    """Return the RelationshipSeveranceEvent of news that a place in a group elsewhere is on hold; else nothing."""
+    if NOTIFICATION_TYPES[news.kind] != "severed_relationships":
+        return {}
+    counts = {"purged": False, "followers_count": 0, "following_count": 1}
+    about = {"id": str(news.number), "type": "domain_block", "target_name": news.actor.host}
+    return {"event": {**about, **counts, "created_at": moment(news.created_at)}}
 
 
 def group_key(news: NotificationView) -> str:
@@ -383,6 +394,7 @@ def _notification_group(key: str, group: Sequence[NotificationView]) -> Json:
         "page_max_id": str(newest.number),
         "latest_page_notification_at": moment(newest.created_at),
         "sample_account_ids": list(dict.fromkeys(str(news.actor.id) for news in group))[:MAX_SAMPLE],
+        **_event(newest),
     }
     return told if newest.post is None else {**told, "status_id": str(newest.post.id)}
 

@@ -29,6 +29,12 @@ DONE = {
     "deleted": "The post is erased here. Sites that received it are asked to delete it too.",
     "revoked": "The link no longer works.",
     "using": "You use this name now.",
+    "ruled": "The rule holds now.",
+    "unruled": "What held before holds again.",
+    "waits": "The change waits for its hour. Those whom it will cut off are told now.",
+    "subscribed": "The list is fetched within a minute, and then every day.",
+    "unsubscribed": "The list is not fetched any more. What came with it alone is taken back.",
+    "dropped": "The change was given up.",
     "password": "The new password counts from now on. Every other visit and app was signed out.",
 }
 

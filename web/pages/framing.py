@@ -9,6 +9,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from activitypub.documents import wants_activity
+from privacy.accounts import looks_after_node
 from privacy.errors import PublicError
 from web.context import WebContext
 from web.errors import headers_of, status_of
@@ -28,6 +29,8 @@ class Needs(Enum):
     """To be signed in, under any name or none yet."""
     NAME = "name"
     """To be signed in with a name in use."""
+    ADMIN = "admin"
+    """To be signed in to an account that looks after the node; for everybody else the page is not there."""
 
 
 class PageRoute(Route):
@@ -75,6 +78,8 @@ class Pages:
                 if needs is Needs.NOBODY:
                     return await handler(asking)
                 asking = await visitor(request, self._context)
+                if needs is Needs.ADMIN and not await is_admin(asking):
+                    return not_found(asking)
                 if needs is not Needs.NOTHING and not asking.signed_in:
                     return asking.to_sign_in()
                 if needs is Needs.NAME and asking.me is None:
@@ -88,6 +93,12 @@ class Pages:
     def stranger(self, request: Request) -> Visitor:
         """Return whoever asks for something that no page answers."""
         return stranger(request, self._context)
+
+
+async def is_admin(asking: Visitor) -> bool:
+    """Tell whether a visitor looks after the node, under whichever name."""
+    presence = asking.presence
+    return presence is not None and await asking.context.database.read(looks_after_node, presence.visit.account_id)
 
 
 def refusal(asking: Visitor, error: PublicError) -> Response:

@@ -2,16 +2,18 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
+from groups.parking import held_places, parked_in
 from groups.places import groups_of, groups_to_join, requests_of, standing_of
 from groups.policy import Act, may
 from groups.timelines import group_timeline
-from groups.views import ANYONE, GroupView, MembershipView, Page, PostView, Viewer
+from groups.views import ANYONE, ActorCard, GroupView, MembershipView, Page, PostView, Viewer
 from privacy.errors import DatabaseUnavailable
 from privacy.unit_of_work import Database, UnitOfWork
 from web.middleware import CLEAR_BROWSER
@@ -33,6 +35,8 @@ class Corner:
     place: MembershipView
     latest: tuple[PostView, ...]
     requests: int
+    parked: int
+    """How many places are on hold, because their server is held off; only for those who look after the group."""
 
 
 def routes(pages: Pages) -> list[BaseRoute]:
@@ -51,9 +55,12 @@ async def home(asking: Visitor) -> Response:
         return await welcome(asking)
     if asking.me is None:
         return asking.go("/settings/names")
-    corners = await asking.context.database.read(corners_of, asking.me.id)
-    groups = [_corner(asking, corner) for corner in corners]
-    return asking.page("home.html", asking.say("Your groups"), {"groups": groups}, section="home")
+    corners, held = await asking.context.database.read(home_of, asking.me.id)
+    values = {
+        "groups": [_corner(asking, corner) for corner in corners],
+        "held": [{"name": card.name, "host": card.host, "until": until} for card, until in held],
+    }
+    return asking.page("home.html", asking.say("Your groups"), values, section="home")
 
 
 async def welcome(asking: Visitor) -> Response:
@@ -105,16 +112,22 @@ def registration_words(asking: Visitor) -> str:
     return asking.say(REGISTRATION[asking.context.options.registration])
 
 
+def home_of(uow: UnitOfWork, persona_id: int) -> tuple[list[Corner], list[tuple[ActorCard, datetime]]]:
+    """Return the groups of a persona, and those elsewhere in which its place is on hold."""
+    return corners_of(uow, persona_id), held_places(uow, persona_id)
+
+
 def corners_of(uow: UnitOfWork, persona_id: int) -> list[Corner]:
     """Return the groups of a persona with their newest conversations, but for those kept out of its home."""
     viewer = Viewer(persona_id)
-    corners = []
-    for group, place in groups_of(uow, persona_id):
+    corners, mine = [], groups_of(uow, persona_id)
+    parked = parked_in(uow, [group.id for group, place in mine if place.is_facilitator and place.is_active])
+    for group, place in mine:
         shown = place.is_active and not place.exclusive
         latest = group_timeline(uow, viewer, group.id, Page(limit=LATEST), threads_only=True) if shown else []
         cares = may(Act.SEE_REQUESTS, standing_of(uow, group.id, persona_id))
         requests = len(requests_of(uow, persona_id, group.id)) if cares else 0
-        corners.append(Corner(group, place, tuple(latest), requests))
+        corners.append(Corner(group, place, tuple(latest), requests, parked.get(group.id, 0)))
     return corners
 
 
@@ -126,4 +139,5 @@ def _corner(asking: Visitor, corner: Corner) -> dict[str, Any]:
         "pending": not corner.place.is_active,
         "kept_out": corner.place.exclusive,
         "requests": corner.requests,
+        "parked": corner.parked,
     }

@@ -13,7 +13,7 @@ from privacy.unit_of_work import UnitOfWork
 from web.attempts import TooManyTries
 from web.browsers import credentials_of, introduction
 from web.pages.asked import id_of, notice
-from web.pages.framing import Needs, Pages
+from web.pages.framing import Needs, Pages, is_admin
 from web.pages.sign_in import begin_visit
 from web.registration import add_persona, check_password
 from web.rendering import mark_for
@@ -52,7 +52,7 @@ async def names(asking: Visitor) -> Response:
         }
         for card in presence.personas
     ]
-    values = {"personas": people, "must_choose": presence.me is None}
+    values = {"personas": people, "must_choose": presence.me is None, "is_admin": await is_admin(asking)}
     return asking.page("names.html", asking.say("My names"), values, section="names", notice=notice(asking))
 
 

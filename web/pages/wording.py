@@ -46,6 +46,20 @@ ELSEWHERE = _(
     "Goes to the group's own site, %(host)s, and from there to its members. How long it stays there is up to that "
     "site. Erased here on %(day)s."
 )
+LEVEL_WORDS = {
+    "allow": _("Trusted by name"),
+    "normal": _("Let in"),
+    "limit": _("Limited: heard by members of a group alone"),
+    "quarantine": _("Waits for a decision: nothing is taken and nothing sent"),
+    "suspend": _("Held off: nothing is taken and nothing sent"),
+}
+CHANGE_STATES = {
+    "draft": _("Waits for somebody to confirm it"),
+    "waiting": _("Waits for its hour"),
+    "applied": _("Done"),
+    "undone": _("Undone"),
+    "dropped": _("Given up"),
+}
 UNITS = (
     ("duration-year", timedelta(days=365)),
     ("duration-day", timedelta(days=1)),
