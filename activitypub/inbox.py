@@ -67,14 +67,11 @@ PATIENCE_SECONDS = 2.0
 """How long a batch waits for documents of others before the queue goes on without it (R-206)."""
 MAX_STRAGGLERS = 128
 RETRY_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3_600, 10_800, 21_600))
-
 CONTEXT = "https://www.w3.org/ns/activitystreams"
-
 _INSERTS = {
     "sqlite": sqlite.insert(INBOX_ITEMS).on_conflict_do_nothing(index_elements=["id_hash"]),
     "postgresql": postgresql.insert(INBOX_ITEMS).on_conflict_do_nothing(index_elements=["id_hash"]),
 }
-
 _POSTPONE = (
     update(INBOX_ITEMS)
     .where(INBOX_ITEMS.c.id == bindparam("item"), INBOX_ITEMS.c.lease == bindparam("held"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, insert, select, update
+from sqlalchemy import BigInteger, bindparam, false, insert, select, update
 
 from activitypub.peers import PEERS
 from activitypub.rules import CLOSED
@@ -49,7 +49,9 @@ _PUT_ANEW = Prepared(
     .where(MEMBERSHIPS.c.group_id == _GIVEN["group_id"], MEMBERSHIPS.c.actor_id == _GIVEN["actor_id"])
     .values({name: _GIVEN[name] for name in ("state", "follow_uri", "role", "ends_at")})
 )
-_FIRST = select(*(_GIVEN | {"exclusive": GROUPS.c.exclusive}).values()).where(GROUPS.c.id == _GIVEN["group_id"])
+_FIRST = select(*(_GIVEN | {"exclusive": GROUPS.c.exclusive, "named": false()}).values()).where(
+    GROUPS.c.id == _GIVEN["group_id"]
+)
 _PUT_FIRST = Prepared(insert(MEMBERSHIPS).from_select(list(_GIVEN), _FIRST))
 
 

@@ -15,7 +15,13 @@ from web.markers import markers_of
 from web.mastodon import entities
 from web.mastodon.accounts import described_many
 from web.mastodon.calls import Answer, Call, Method
-from web.mastodon.entities import GROUPED_TYPES, NOTIFICATION_TYPES
+from web.mastodon.notification_entities import (
+    GROUPED_TYPES,
+    NOTIFICATION_TYPES,
+    group_key,
+    grouped_notifications,
+    notification,
+)
 from web.mastodon.pagination import NOTIFICATIONS
 from web.parameters import Parameters
 
@@ -48,7 +54,7 @@ async def show_all(call: Call) -> Answer:
     """Show news, the newest first. https://docs.joinmastodon.org/methods/notifications/#get"""
     page = call.page(NOTIFICATIONS)
     found = await news(call, page, kinds_asked(call.parameters))
-    shown = [entities.notification(item, call.site) for item in found]
+    shown = [notification(item, call.site) for item in found]
     return call.listing(shown, page, [item.number for item in found])
 
 
@@ -57,7 +63,7 @@ async def show_one(call: Call) -> entities.Json:
     item = await call.read(notifications.notification, call.persona_id, call.path_id())
     if item.kind not in NOTIFICATION_TYPES:
         raise NotFound("notification of another kind")
-    return entities.notification(item, call.site)
+    return notification(item, call.site)
 
 
 async def dismiss(call: Call) -> entities.Json:
@@ -94,7 +100,7 @@ async def show_groups(call: Call) -> Answer:
     """Show news brought together. https://docs.joinmastodon.org/methods/grouped_notifications/#get-grouped"""
     page = call.page(NOTIFICATIONS)
     found = await news(call, page, kinds_asked(call.parameters))
-    together = entities.grouped_notifications(found, types_grouped(call.parameters), call.site)
+    together = grouped_notifications(found, types_grouped(call.parameters), call.site)
     return call.listing(together, page, [item.number for item in found])
 
 
@@ -107,7 +113,7 @@ async def of_group(call: Call) -> list[NotificationView]:
     else:
         kinds = [name for name, type_ in NOTIFICATION_TYPES.items() if type_ == kind and type_ in GROUPED_TYPES]
         newest = await news(call, Page(limit=MAX_OF_ONE_GROUP), kinds) if kinds else []
-        found = [item for item in newest if entities.group_key(item) == key]
+        found = [item for item in newest if group_key(item) == key]
     if not found or found[0].kind not in NOTIFICATION_TYPES:
         raise NotFound("group of notifications")
     return found
@@ -116,7 +122,7 @@ async def of_group(call: Call) -> list[NotificationView]:
 async def show_group(call: Call) -> entities.Json:
     """Show the news of one key. https://docs.joinmastodon.org/methods/grouped_notifications/#get-notification-group"""
     found = await of_group(call)
-    return entities.grouped_notifications(found, types_grouped(call.parameters), call.site)
+    return grouped_notifications(found, types_grouped(call.parameters), call.site)
 
 
 async def show_group_accounts(call: Call) -> list[entities.Json]:
