@@ -18,7 +18,7 @@ from privacy.budgets import Rate
 
 OF_CLIENT = Rate(1_200, 60.0)
 """How many keys we fetch because of what comes from one address: before that anybody may claim to be anybody."""
-KEYS_OF_HOST, KEYS_OF_ALL = Rate(1_000, 300.0), Rate(10_000, 300.0)
+KEYS_OF_HOST, KEYS_OF_ALL = Rate(2_000, 300.0), Rate(10_000, 300.0)
 """How many unknown signers are asked for: of one server, and of all together."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, false, insert, select, update
+from sqlalchemy import BigInteger, bindparam, insert, select, update
 
 from activitypub.peers import PEERS
 from activitypub.rules import CLOSED
@@ -47,11 +47,9 @@ _GIVEN = {column.key: bindparam(f"new_{column.key}", type_=column.type) for colu
 _PUT_ANEW = Prepared(
     update(MEMBERSHIPS)
     .where(MEMBERSHIPS.c.group_id == _GIVEN["group_id"], MEMBERSHIPS.c.actor_id == _GIVEN["actor_id"])
-    .values({name: _GIVEN[name] for name in ("state", "follow_uri", "role", "ends_at")})
+    .values({name: _GIVEN[name] for name in ("state", "follow_uri", "role", "named", "ends_at")})
 )
-_FIRST = select(*(_GIVEN | {"exclusive": GROUPS.c.exclusive, "named": false()}).values()).where(
-    GROUPS.c.id == _GIVEN["group_id"]
-)
+_FIRST = select(*(_GIVEN | {"exclusive": GROUPS.c.exclusive}).values()).where(GROUPS.c.id == _GIVEN["group_id"])
 _PUT_FIRST = Prepared(insert(MEMBERSHIPS).from_select(list(_GIVEN), _FIRST))
 
 
@@ -302,7 +300,13 @@ def _put(
 ) -> None:
     """Write the one row of an actor in a group."""
     of_whom = {"new_group_id": group_id, "new_actor_id": actor_id}
-    values = {"new_state": state, "new_follow_uri": follow_uri, "new_role": role, "new_ends_at": None}
+    values = {
+        "new_state": state,
+        "new_follow_uri": follow_uri,
+        "new_role": role,
+        "new_named": False,
+        "new_ends_at": None,
+    }
     if _PUT_ANEW.run(uow, of_whom | values) == 0:
         _PUT_FIRST.run(uow, {"new_id": new_id(), "new_created_on": uow.now} | of_whom | values)
 

@@ -60,13 +60,14 @@ def modern_letter(
     return Signed("POST", target, headers, body)
 
 
-async def accepted(here: Receiver, request: Signed) -> None:
-    """The honest control: it is taken in and has its effect."""
+async def accepted(here: Receiver, request: Signed) -> int:
+    """The honest control: it is taken in and has its effect; return the status."""
     before = await here.marks()
     answer = await here.send(request)
     assert (answer.status_code, answer.content) == (202, b"")
     await here.work()
     assert len(await here.marks()) == len(before) + 1
+    return answer.status_code
 
 
 async def refused(here: Receiver, request: Signed) -> int:

@@ -230,8 +230,10 @@ async def test_each_key_that_an_actor_lists_is_one_of_its_keys(here: Receiver, f
     for number, person in enumerate((two, one, two)):
         key = f"{ana.uri}#key-{int(person is two)}"
         await accepted(here, letter(here, ana.create(f"by {number}"), person, key_id=key))
-        await refused(here, letter(here, ana.create(f"not by {number}"), person, key_id=f"{ana.uri}#key-7"), 401)
-    await refused(here, letter(here, ana.create("mixed up"), one, key_id=f"{ana.uri}#key-1"), 401)
+        assert (
+            await refused(here, letter(here, ana.create(f"not by {number}"), person, key_id=f"{ana.uri}#key-7")) == 401
+        )
+    assert await refused(here, letter(here, ana.create("mixed up"), one, key_id=f"{ana.uri}#key-1")) == 401
     assert far.fetches("/users/ana") == 1
 
 
@@ -257,4 +259,4 @@ async def test_a_key_that_is_listed_as_multikey_signs_requests(here: Receiver, f
         proven = prove(ana.create(f"by {number}"), ana, here.clock(), number=number, verificationMethod=key_id)
         await accepted(here, letter(here, proven, ana, key_id=f"{ana.uri}#multikey-0"))
     mixed = prove(ana.create("mixed"), ana, here.clock(), number=1, verificationMethod=f"{ana.uri}#multikey-1")
-    await refused(here, letter(here, mixed, ana, key_id=f"{ana.uri}#multikey-0"), 401)
+    assert await refused(here, letter(here, mixed, ana, key_id=f"{ana.uri}#multikey-0")) == 401

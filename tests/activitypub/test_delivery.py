@@ -119,7 +119,7 @@ def _waits(uow: UnitOfWork) -> list[int]:
 def _prove(uow: UnitOfWork, hosts: Sequence[str]) -> None:
     """Make hosts known as ones that took something before."""
     common = {"delivery_class": "microblog", "failures": 0}
-    rows = [common | {"host": host, "last_success_on": uow.now} for host in hosts]
+    rows = [common | {"host": host, "first_seen_on": uow.now, "last_success_on": uow.now} for host in hosts]
     uow.connection.execute(insert(PEERS), rows)
 
 

@@ -240,8 +240,8 @@ async def test_who_is_not_proved_to_speak_so_teaches_nothing(here: Receiver, far
     with_multikey(ana)
     far.answers["/inbox"] = response(202)
     await accepted(here, letter(here, ana.create("one"), ana))
-    await refused(here, by_ed25519(here, ana.create("two"), ana, 1), 401)
-    await refused(here, modern_letter(here, ana.create("three"), ana, bent={"@method": "GET"}), 401)
+    assert await refused(here, by_ed25519(here, ana.create("two"), ana, 1)) == 401
+    assert await refused(here, modern_letter(here, ana.create("three"), ana, bent={"@method": "GET"})) == 401
     assert await deliver(here, far, kim, 1) == ["cavage"]
     assert await learned(here, far) is None
 
@@ -290,10 +290,10 @@ async def test_in_ed25519_by_rfc_9421_only_the_honest_is_taken_in(here: Receiver
     with_multikey(ben, 1)
     await accepted(here, by_ed25519(here, ana.create("one"), ana))
     request = by_ed25519(here, ana.create("two"), ana)
-    await refused(here, request.replaced(body=request.body + b" "), 401)
-    await refused(here, request.replaced(target="/actor/inbox"), 401)
-    await refused(here, by_ed25519(here, ana.create("three"), ana, 1), 401)
-    await refused(here, by_ed25519(here, ana.create("four"), ben, 1), 401)
+    assert await refused(here, request.replaced(body=request.body + b" ")) == 401
+    assert await refused(here, request.replaced(target="/actor/inbox")) == 401
+    assert await refused(here, by_ed25519(here, ana.create("three"), ana, 1)) == 401
+    assert await refused(here, by_ed25519(here, ana.create("four"), ben, 1)) == 401
     field = dict(request.headers)["Signature-Input"]
-    await refused(here, request.changed("Signature-Input", field.replace('ed25519"', 'rsa-v1_5-sha256"')), 401)
+    assert await refused(here, request.changed("Signature-Input", field.replace('ed25519"', 'rsa-v1_5-sha256"'))) == 401
     await accepted(here, request)

@@ -56,7 +56,7 @@ async def test_s108_without_a_proof_that_counts_nobody_speaks_for_another(
     elsewhere = proven(here, ana, "elsewhere", verificationMethod=f"{rob.uri}#ed25519-key")
     timeless = proven(here, ana, "timeless", created=...)
     for document in (bare, late, unknown, elsewhere, timeless):
-        await refused(here, letter(here, document, rob), 401)
+        assert await refused(here, letter(here, document, rob)) == 401
         await accepted(here, letter(here, document, ana))  # hers it is, as every activity that she signs
 
 
@@ -71,16 +71,16 @@ async def test_a_forged_proof_is_worse_than_none(here: Receiver, ana: Person, ro
     malformed = honest | {"proof": honest["proof"] | {"proofValue": "z0"}}
     for document in (changed, stolen, foreign, wider, malformed):
         for bringer in (rob, ana):
-            await refused(here, letter(here, document, bringer), 400, 401)
+            assert await refused(here, letter(here, document, bringer)) in (400, 401)
     await accepted(here, letter(here, honest, rob))
 
 
 async def test_whoever_passes_it_on_signs_the_request(here: Receiver, ana: Person, rob: Person) -> None:
     await accepted(here, letter(here, proven(here, ana), rob))
     request = letter(here, proven(here, ana, "two"), rob)
-    await refused(here, request.without("Signature"), 401)
-    await refused(here, request.replaced(body=request.body + b" "), 401)
-    await refused(here, letter(here, proven(here, ana, "three"), rob, key=ana.key), 401)
+    assert await refused(here, request.without("Signature")) == 401
+    assert await refused(here, request.replaced(body=request.body + b" ")) == 401
+    assert await refused(here, letter(here, proven(here, ana, "three"), rob, key=ana.key)) == 401
     await accepted(here, request)
 
 
@@ -89,11 +89,11 @@ async def test_one_who_cannot_be_found_passes_nothing_on(
 ) -> None:
     await accepted(here, letter(here, proven(here, ana), ana))
     del evil.people["/users/rob"]
-    await refused(here, letter(here, proven(here, ana, "two"), rob), 401)
+    assert await refused(here, letter(here, proven(here, ana, "two"), rob)) == 401
     # That the one who brings a farewell is gone does not say that the one who says it is.
     evil.answers["/users/ben"] = activity_answer({}, 410)
     ben = Person(evil.url("/users/ben"), "ben", rob.key)
-    await refused(here, letter(here, prove(ana.activity("Delete", ana.uri), ana, here.clock()), ben), 401)
+    assert await refused(here, letter(here, prove(ana.activity("Delete", ana.uri), ana, here.clock()), ben)) == 401
     seen = await here.actor(ana.uri)
     assert seen is not None
     assert seen.state == "active"
@@ -107,8 +107,8 @@ async def test_s119_neither_may_be_of_a_blocked_server(
     with_multikey(hidden)
     await here.context.database.write(set_level, canary.authority, "suspend")
     await here.context.peers.refresh(here.context.database, here.clock())
-    await refused(here, letter(here, proven(here, ana, "two"), hidden), 403)
-    await refused(here, letter(here, prove(hidden.create("x"), hidden, here.clock()), rob), 403)
+    assert await refused(here, letter(here, proven(here, ana, "two"), hidden)) == 403
+    assert await refused(here, letter(here, prove(hidden.create("x"), hidden, here.clock()), rob)) == 403
 
 
 async def test_a_neighbour_s_key_passes_on_and_proves_nothing(here: Receiver, far: ScriptedPeer, ana: Person) -> None:
@@ -118,7 +118,7 @@ async def test_a_neighbour_s_key_passes_on_and_proves_nothing(here: Receiver, fa
     await accepted(here, letter(here, ben.create("ben himself"), ben))
     await accepted(here, letter(here, proven(here, ana), ben))
     by_ben = proven(here, ana, "two", number=1, verificationMethod=f"{ben.uri}#ed25519-key")
-    await refused(here, letter(here, by_ben, ben), 401)
+    assert await refused(here, letter(here, by_ben, ben)) == 401
     await accepted(here, letter(here, by_ben, ana))
 
 
@@ -128,11 +128,11 @@ async def test_a_new_key_is_found_once_in_five_minutes(
     await accepted(here, letter(here, proven(here, ana), rob))
     with_multikey(ana, 2)
     for number in range(3):
-        await refused(here, letter(here, proven(here, ana, f"at once {number}", number=2), rob), 401)
+        assert await refused(here, letter(here, proven(here, ana, f"at once {number}", number=2), rob)) == 401
     assert far.fetches("/users/ana") == 1
     here.clock.move(timedelta(minutes=6))
     await accepted(here, letter(here, proven(here, ana, "later", number=2), rob))
-    await refused(here, letter(here, proven(here, ana, "with the old one"), rob), 401)
+    assert await refused(here, letter(here, proven(here, ana, "with the old one"), rob)) == 401
     assert far.fetches("/users/ana") == 2
 
 
@@ -141,7 +141,7 @@ async def test_a_proof_whose_key_cannot_be_had_says_nothing(here: Receiver, far:
     cleo = far.person("cleo")
     await accepted(here, letter(here, rob.create("hello"), rob))
     await accepted(here, letter(here, prove(cleo.create("one"), cleo, here.clock()), cleo))
-    await refused(here, letter(here, prove(cleo.create("two"), cleo, here.clock()), rob), 401)
+    assert await refused(here, letter(here, prove(cleo.create("two"), cleo, here.clock()), rob)) == 401
     here.clock.move(timedelta(minutes=6))
     far.answers["/users/cleo"] = activity_answer({}, 503)
     await accepted(here, letter(here, prove(cleo.create("three"), cleo, here.clock()), cleo))
@@ -156,7 +156,7 @@ async def test_s106_what_can_be_undone_and_done_again_is_not_repeated_by_others(
     kim = await make_local(here, "kim")
     await accepted(here, letter(here, proven(here, ana), rob))
     again = prove(ana.activity(kind, kim.uri), ana, here.clock())
-    await refused(here, letter(here, again, rob), 401)
+    assert await refused(here, letter(here, again, rob)) == 401
     assert (await here.send(letter(here, again, ana))).status_code == 202
     await here.work()
     undo = prove(ana.activity("Undo", again["id"]), ana, here.clock())
@@ -179,6 +179,6 @@ async def test_an_activity_without_a_proof_is_not_looked_at_for_one(
     here: Receiver, ana: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No hash, no canonical form, no second key."""
-    await accepted(here, letter(here, ana.create("one"), ana))
+    assert await accepted(here, letter(here, ana.create("one"), ana)) == 202
     monkeypatch.setattr("activitypub.signatures.proofs.signed_message", None)
-    await accepted(here, letter(here, ana.create("two"), ana))
+    assert await accepted(here, letter(here, ana.create("two"), ana)) == 202

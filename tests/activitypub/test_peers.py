@@ -191,7 +191,7 @@ def test_s308_what_statements_find_is_what_the_policy_says(
 @pytest.mark.parametrize("database_address", ["postgresql"], indirect=True)  # where there is a meanwhile
 def test_s308_a_server_that_is_met_while_a_rule_is_made_falls_under_it(database: ThreadedDatabase) -> None:
     """On PostgreSQL neither transaction would see the other: the rule waits for whoever is meeting somebody."""
-    meets = {"host": "sub.bad.example", "delivery_class": "microblog", "failures": 0}
+    meets = {"host": "sub.bad.example", "delivery_class": "microblog", "first_seen_on": START, "failures": 0}
     made = beside(
         database,
         lambda uow: uow.connection.execute(insert(PEERS).values(meets)),

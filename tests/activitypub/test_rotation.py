@@ -154,7 +154,7 @@ async def test_whoever_tells_of_a_new_key_is_believed_for_the_old_one_and_has_a_
     ana, key_id = far.person("ana"), f"{far.url('/users/ana')}#{fragment}"
     await accepted(here, letter(here, ana.create("one"), ana))
     document = renewed(ana, 1, key_id)
-    await refused(here, letter(here, ana.activity("Update", document), as_new(ana, 1)), 401)
+    assert await refused(here, letter(here, ana.activity("Update", document), as_new(ana, 1))) == 401
     await accepted(here, letter(here, ana.activity("Update", document), ana))
     ana.document = document
     renewed_ana = as_new(ana, 1)
@@ -163,7 +163,7 @@ async def test_whoever_tells_of_a_new_key_is_believed_for_the_old_one_and_has_a_
     assert far.fetches("/users/ana") == 1
     here.clock.move(timedelta(days=1, minutes=1))
     await accepted(here, letter(here, ana.create("a day later"), renewed_ana, key_id=key_id))
-    await refused(here, letter(here, ana.create("too late"), ana), 401)
+    assert await refused(here, letter(here, ana.create("too late"), ana)) == 401
 
 
 async def test_s122_a_new_key_that_is_only_found_ends_the_old_one_at_once(here: Receiver, far: ScriptedPeer) -> None:
@@ -173,7 +173,7 @@ async def test_s122_a_new_key_that_is_only_found_ends_the_old_one_at_once(here: 
     here.clock.move(timedelta(minutes=6))
     ana.document = renewed(ana, 1, ana.key_id)
     await accepted(here, letter(here, ana.create("two"), as_new(ana, 1)))
-    await refused(here, letter(here, ana.create("three"), ana), 401)
+    assert await refused(here, letter(here, ana.create("three"), ana)) == 401
 
 
 async def test_nobody_else_tells_of_a_new_key(here: Receiver, far: ScriptedPeer, evil: ScriptedPeer) -> None:
@@ -181,9 +181,9 @@ async def test_nobody_else_tells_of_a_new_key(here: Receiver, far: ScriptedPeer,
     await accepted(here, letter(here, ana.create("one"), ana))
     await accepted(here, letter(here, mallory.create("one"), mallory))
     update = ana.activity("Update", renewed(ana, 1, ana.key_id))
-    await refused(here, letter(here, update, mallory), 401)
-    await refused(here, letter(here, update, as_new(ana, 1)), 401)
-    await refused(here, letter(here, update | {"actor": mallory.uri}, mallory), 401, 403)
+    assert await refused(here, letter(here, update, mallory)) == 401
+    assert await refused(here, letter(here, update, as_new(ana, 1))) == 401
+    assert await refused(here, letter(here, update | {"actor": mallory.uri}, mallory)) in (401, 403)
     await accepted(here, letter(here, ana.create("two"), ana))
 
 
@@ -195,8 +195,8 @@ async def test_an_old_key_has_no_say_over_its_owner_any_more(here: Receiver, far
     ana.document = renewed(ana, 1, f"{ana.uri}#main-key-2")
     await accepted(here, letter(here, ana.activity("Update", ana.document), ana))
     await accepted(here, letter(here, ana.create("two"), ana))
-    await refused(here, letter(here, ana.activity("Update", before), ana), 401)
-    await refused(here, letter(here, ana.activity("Delete", ana.uri), ana), 401)
+    assert await refused(here, letter(here, ana.activity("Update", before), ana)) == 401
+    assert await refused(here, letter(here, ana.activity("Delete", ana.uri), ana)) == 401
     new = as_new(ana, 1)
     await accepted(here, letter(here, ana.create("three"), new, key_id=f"{ana.uri}#main-key-2"))
     await accepted(here, letter(here, ana.activity("Delete", ana.uri), new, key_id=f"{ana.uri}#main-key-2"))
@@ -214,8 +214,8 @@ async def test_a_process_that_missed_the_news_asks_before_the_old_key_says_anyth
     here.clock.move(timedelta(seconds=1))
     async with receiving(context.database, context.vault, here.clock, frozenset({far.server.peer})) as another:
         await accepted(another, letter(here, ana.activity("Update", ana.document), ana))
-    await refused(here, letter(here, ana.activity("Update", before), ana), 401)
-    await refused(here, letter(here, ana.activity("Delete", ana.uri), ana), 401)
+    assert await refused(here, letter(here, ana.activity("Update", before), ana)) == 401
+    assert await refused(here, letter(here, ana.activity("Delete", ana.uri), ana)) == 401
 
 
 async def test_what_somebody_says_of_itself_comes_from_itself(
@@ -227,7 +227,7 @@ async def test_what_somebody_says_of_itself_comes_from_itself(
     await accepted(here, letter(here, ana.create("one"), ana))
     await accepted(here, letter(here, rob.create("one"), rob))
     update = prove(ana.activity("Update", renewed(ana, 1, ana.key_id)), ana, here.clock())
-    await refused(here, letter(here, update, rob), 401)
+    assert await refused(here, letter(here, update, rob)) == 401
     await accepted(here, letter(here, update, ana))
     object.__setattr__(here.context, "keys", KeyStore(here.context.database, here.clock))
     await accepted(here, letter(here, ana.create("three"), as_new(ana, 1)))

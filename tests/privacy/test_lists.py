@@ -36,16 +36,16 @@ def filled(database: ThreadedDatabase) -> ThreadedDatabase:
     return database
 
 
-def agree(uow: UnitOfWork, query: Prepared, column: ColumnElement[Any], wanted: Sequence[object]) -> None:
-    """Find the same rows in both ways."""
+def agree(uow: UnitOfWork, query: Prepared, column: ColumnElement[Any], wanted: Sequence[object]) -> bool:
+    """Tell whether the same rows are found in both ways."""
     theirs = uow.connection.execute(select(column).where(column.in_(wanted))).scalars()
-    assert {row[0] for row in query.rows(uow, {"wanted": wanted})} == set(theirs)
+    return {row[0] for row in query.rows(uow, {"wanted": wanted})} == set(theirs)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[BOTH])
 @given(numbers=st.lists(st.sampled_from(NUMBERS) | st.integers(-(2**63), 2**63 - 1)))
 def test_numbers_are_found(filled: ThreadedDatabase, numbers: list[int]) -> None:
-    filled.read_now(agree, BY_ID, JOBS.c.id, numbers)
+    assert filled.read_now(agree, BY_ID, JOBS.c.id, numbers)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[BOTH])
@@ -53,7 +53,7 @@ def test_numbers_are_found(filled: ThreadedDatabase, numbers: list[int]) -> None
     names=st.lists(st.sampled_from(NAMES) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 )
 def test_texts_are_found_and_mean_nothing_else(filled: ThreadedDatabase, names: list[str]) -> None:
-    filled.read_now(agree, BY_NAME, STATES.c.name, names)
+    assert filled.read_now(agree, BY_NAME, STATES.c.name, names)
 
 
 def test_a_list_may_be_longer_than_a_statement_may_have_parameters(filled: ThreadedDatabase) -> None:
