@@ -24,6 +24,14 @@ from tests.catalogue import tally
 from tests.clock import MovableClock
 
 LONG_JOURNEYS = ("federation", "interop", "node")
+IN_MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 4 << 30
+
+
+def pytest_configure() -> None:
+    """Let tests write to memory where there is plenty of it: they wait for the disk more than half of the time else."""
+    if os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > ENOUGH_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
+        tempfile.tempdir = os.environ["PYTEST_DEBUG_TEMPROOT"]
 
 
 @pytest.hookimpl(trylast=True)
