@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy import NullPool, create_engine
 
 from activitypub.uris import Uris
@@ -23,6 +24,8 @@ from privacy.vault import Vault
 from tests.catalogue import tally
 from tests.clock import MovableClock
 
+settings.register_profile("suite", max_examples=40)
+settings.load_profile("suite")
 LONG_JOURNEYS = ("federation", "interop", "node")
 IN_MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 4 << 30
 

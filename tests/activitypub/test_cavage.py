@@ -350,7 +350,7 @@ def flip(raw: bytes, position: int) -> bytes:
     return bytes(flipped)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.data())
 def test_a_flipped_bit_never_verifies(data: st.DataObject) -> None:
     """Flip any bit of what is signed, or of the signature: nothing passes, and nothing but our own errors comes."""

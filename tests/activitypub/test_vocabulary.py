@@ -649,7 +649,7 @@ NONSENSE = st.recursive(
 DOCUMENTS = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(SAMPLES.rglob("*.json"))]
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.data())
 def test_scrambled_documents_are_read_or_refused_and_never_fail_otherwise(data: st.DataObject) -> None:
     document = data.draw(st.sampled_from(DOCUMENTS))

@@ -29,7 +29,7 @@ OF_THE_GROUP = ("Block", "Add", "Remove", "Follow", "Join", "Leave", "Move", "Ac
 KINDS = (*OF_THE_POST, *OF_THE_GROUP)
 FORMS = ("by id", "embedded", "as the author's", "as the sender's own")
 NUMBERS = itertools.count(1)
-QUIETLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIETLY = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass
@@ -291,7 +291,7 @@ class Quiet:
 def test_private_words_reach_servers_with_a_member_only(house: House) -> None:
     """T-FD-08: whoever joins, leaves, is shown out or held off, and whatever is said meanwhile, here or elsewhere."""
 
-    @settings(QUIETLY, max_examples=40)
+    @settings(QUIETLY, max_examples=25)
     @given(st.sampled_from(["none", "peers-only", "followers", "followers"]), st.lists(MOVES, min_size=4, max_size=14))
     def hold(audience: str, moves: list[tuple[str, str]]) -> None:
         scene = Quiet.of(house, audience)
