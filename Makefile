@@ -4,8 +4,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two for each core: half of the time a test waits for a node, a browser or another server that it has started.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -18,7 +16,7 @@ run: install ## Serve an embedded node from ./var on http://localhost:8000 and p
 	&& exec $(BIN)/kinfold serve --sign-in-link
 
 test: $(VENV)/.test ## Run the whole test suite, on SQLite and PostgreSQL both (TESTS="tests/groups -x" narrows it)
-	@$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--numprocesses=$(WORKERS))
+	@$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),--numprocesses=auto)
 
 lint: $(VENV)/.test ## Check style, formatting, types and the import contracts
 	@$(BIN)/ruff check .
