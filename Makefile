@@ -24,7 +24,7 @@ lint: $(VENV)/.test ## Check style, formatting, types and the import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.test ## Measure inbox, delivery, start and memory, and print ratios (a quarter of an hour, on a quiet machine)
+bench: $(VENV)/.test ## Measure inbox, delivery, start and memory, and print ratios (some minutes, on a quiet machine)
 	@$(BIN)/python -m tests.bench
 
 vendor: ## Rebuild vendored browser code (there is none yet: pages carry no third-party script)
